@@ -1,0 +1,231 @@
+//! What can be asked of an item.
+
+use crate::idempotency::{Attempt, Fingerprint, Idempotency};
+use crate::identity::ItemKey;
+use crate::ids::{Ordinal, Revision};
+use crate::money::Money;
+use crate::policy::{ItemSpec, SettingsPatch};
+use crate::text::{CustomerId, PaymentId, Reason};
+use crate::units::{Quantity, StockChange};
+
+/// A command as the item judges it: validated, with its idempotency hashes if it came with a key.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is asked.
+    pub command: Command,
+    /// Under which key, hashed.
+    pub idempotency: Option<Idempotency>,
+}
+
+impl Request {
+    /// A command, and the attempt it came with, hashed under the item's key.
+    #[must_use]
+    pub fn new(command: Command, attempt: Option<&Attempt>, key: &ItemKey) -> Self {
+        let idempotency = attempt.map(|attempt| Idempotency {
+            request: attempt.fingerprint(key),
+            content: command.content_fingerprint(key),
+        });
+        Self { command, idempotency }
+    }
+}
+
+impl From<Command> for Request {
+    fn from(command: Command) -> Self {
+        Self { command, idempotency: None }
+    }
+}
+
+/// What a customer wants when there is no stock for them at the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WaitlistChoice {
+    /// Wait.
+    #[default]
+    Join,
+    /// Be refused.
+    Decline,
+}
+
+/// A reservation, as the customer who says that it is theirs names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Which one.
+    pub reservation: Ordinal,
+    /// Whose it has to be; anybody else is told that it does not exist.
+    pub customer: CustomerId,
+}
+
+/// Everything that can be asked of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Create this item anew. It exists, so the answer is the first one again (same key) or `item_exists`.
+    CreateItem(Box<ItemSpec>),
+    /// Change settings, if the item is still at the revision expected.
+    ReviseItem {
+        /// What to change.
+        patch: Box<SettingsPatch>,
+        /// The revision that the operator saw.
+        expected: Option<Revision>,
+    },
+    /// Open the sale.
+    OpenSale,
+    /// Pause it.
+    PauseSale,
+    /// Go on after a pause.
+    ResumeSale,
+    /// End it.
+    CloseSale,
+    /// Restock or shrink.
+    AdjustStock {
+        /// By how many units.
+        change: StockChange,
+        /// Why.
+        reason: Reason,
+    },
+    /// Reserve units for a customer.
+    Reserve {
+        /// For whom.
+        customer: CustomerId,
+        /// How many.
+        quantity: Quantity,
+        /// What to do when there is no stock for them now.
+        waitlist: WaitlistChoice,
+    },
+    /// Reserve, order and pay in one turn, for a backend that has charged already.
+    Purchase {
+        /// For whom.
+        customer: CustomerId,
+        /// How many.
+        quantity: Quantity,
+        /// The backend's id of the payment. Without one the reservation's own id stands for it.
+        payment: Option<PaymentId>,
+        /// What was charged; without it, what it costs.
+        amount: Option<Money>,
+    },
+    /// Leave the waitlist or release the hold.
+    CancelReservation(Claim),
+    /// Ask for more time.
+    ExtendHold(Claim),
+    /// Go to pay.
+    PlaceOrder {
+        /// Which hold.
+        claim: Claim,
+        /// What the caller believes it costs.
+        amount: Option<Money>,
+    },
+    /// Report the capture of an order's price (domain rule 16).
+    ConfirmOrder {
+        /// Whose order.
+        claim: Claim,
+        /// The backend's id of the payment.
+        payment: PaymentId,
+        /// What was captured; without it, what the order costs.
+        amount: Option<Money>,
+    },
+}
+
+impl Command {
+    /// The reservation it names, if it names one: it is ended first if due.
+    #[must_use]
+    pub fn names(&self) -> Option<Ordinal> {
+        match self {
+            Self::CancelReservation(claim)
+            | Self::ExtendHold(claim)
+            | Self::PlaceOrder { claim, .. }
+            | Self::ConfirmOrder { claim, .. } => Some(claim.reservation),
+            Self::CreateItem(_)
+            | Self::ReviseItem { .. }
+            | Self::OpenSale
+            | Self::PauseSale
+            | Self::ResumeSale
+            | Self::CloseSale
+            | Self::AdjustStock { .. }
+            | Self::Reserve { .. }
+            | Self::Purchase { .. } => None,
+        }
+    }
+
+    /// A keyed hash of what is asked, the same for every spelling of it. Its input is written by hand, field by
+    /// field: it is compared with hashes from the log, so it must not change with a field's name or place.
+    #[must_use]
+    pub fn content_fingerprint(&self, key: &ItemKey) -> Fingerprint {
+        let mut text = Canon::default();
+        match self {
+            Self::CreateItem(spec) => {
+                text.word("create").word(spec.sku.as_str()).number(spec.total.get());
+                text.patch(&SettingsPatch::to(&spec.settings));
+            }
+            Self::ReviseItem { patch, expected } => {
+                text.word("revise").option(expected.map(|revision| revision.0)).patch(patch);
+            }
+            Self::OpenSale => drop(text.word("open")),
+            Self::PauseSale => drop(text.word("pause")),
+            Self::ResumeSale => drop(text.word("resume")),
+            Self::CloseSale => drop(text.word("close")),
+            Self::AdjustStock { change, reason } => drop(text.word("stock").number(change.get()).word(reason.as_str())),
+            Self::Reserve { customer: _, quantity, waitlist } => {
+                text.word("reserve").number(quantity.get()).flag(*waitlist == WaitlistChoice::Decline);
+            }
+            Self::Purchase { customer: _, quantity, payment, amount } => {
+                text.word("purchase").number(quantity.get());
+                text.option(payment.as_ref()).money(*amount);
+            }
+            Self::CancelReservation(claim) => drop(text.word("cancel").number(claim.reservation.0)),
+            Self::ExtendHold(claim) => drop(text.word("extend").number(claim.reservation.0)),
+            Self::PlaceOrder { claim, amount } => drop(text.word("order").number(claim.reservation.0).money(*amount)),
+            Self::ConfirmOrder { claim, payment, amount } => {
+                text.word("confirm").number(claim.reservation.0).word(payment.as_str()).money(*amount);
+            }
+        }
+        Fingerprint::of(key, &[b"content", text.0.as_bytes()])
+    }
+}
+
+/// Text that says one thing one way: every part ends with a character that no part can hold.
+#[derive(Default)]
+struct Canon(String);
+
+impl Canon {
+    fn word(&mut self, word: &str) -> &mut Self {
+        self.0.push_str(word);
+        self.0.push('\u{1f}');
+        self
+    }
+
+    fn number(&mut self, number: impl ToString) -> &mut Self {
+        self.word(&number.to_string())
+    }
+
+    fn flag(&mut self, flag: bool) -> &mut Self {
+        self.word(if flag { "yes" } else { "no" })
+    }
+
+    fn option(&mut self, value: Option<impl ToString>) -> &mut Self {
+        match value {
+            Some(value) => self.word("some").number(value),
+            None => self.word("none"),
+        }
+    }
+
+    fn money(&mut self, amount: Option<Money>) -> &mut Self {
+        match amount {
+            Some(amount) => self.number(amount.minor).word(amount.currency.as_str()),
+            None => self.word("none"),
+        }
+    }
+
+    fn patch(&mut self, patch: &SettingsPatch) {
+        self.option(patch.name.as_ref()).money(patch.unit_price);
+        self.option(patch.per_order_max.map(Quantity::get)).option(patch.per_customer_limit.map(Quantity::get));
+        self.option(patch.hold_time.map(|time| time.as_millis())).option(patch.grace.map(|time| time.as_millis()));
+        self.option(patch.waitlist_enabled).option(patch.waitlist_capacity);
+        self.option(patch.extension_times).option(patch.extension_by.map(|time| time.as_millis()));
+        self.option(patch.cool_off_after_expiries).option(patch.cool_off_lasts.map(|time| time.as_millis()));
+        self.option(patch.close_when_sold);
+        for instant in [patch.opens_at, patch.closes_at] {
+            match instant {
+                Some(value) => self.word("some").option(value.map(|at| at.as_millis())),
+                None => self.word("none"),
+            };
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What has happened to an item. Every event carries what is needed to explain it later, and all that its command
+//! said, so that commands can be had back from the log and judged again.
+
+use crate::command::WaitlistChoice;
+use crate::idempotency::Idempotency;
+use crate::identity::ItemKey;
+use crate::ids::{ItemNo, Ordinal, Seq};
+use crate::money::Money;
+use crate::payment::Capture;
+use crate::policy::{ItemSpec, Settings};
+use crate::text::{CustomerId, Reason, Sku};
+use crate::time::Timestamp;
+use crate::units::{Quantity, StockChange, Units};
+
+/// An event in its place: what the log stores and `apply` takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded<E = Event> {
+    /// Its place in the item's stream.
+    pub seq: Seq,
+    /// Logged time. Never decreases along the stream.
+    pub at: Timestamp,
+    /// The key hashes of the command whose first event this is, if it came with a key: record and effect are one.
+    pub idempotency: Option<Idempotency>,
+    /// What happened.
+    pub event: E,
+}
+
+/// Who opened or closed a sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenedBy {
+    /// An operator.
+    Operator,
+    /// `opens_at` had come.
+    Schedule,
+}
+
+/// Why a sale closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// An operator.
+    Operator,
+    /// `closes_at` had come.
+    Schedule,
+    /// Every unit is sold and nothing is held.
+    SoldOut,
+}
+
+/// Why somebody who waited never gets a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LapseReason {
+    /// The sale closed.
+    SaleClosed,
+    /// They want more units than there will ever be: more than `available + held`.
+    CanNeverBeServed,
+}
+
+/// What has happened to an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The item came to be. Always the first event of its stream.
+    ItemCreated {
+        /// What the operator asked for.
+        spec: Box<ItemSpec>,
+        /// The item's secret.
+        key: ItemKey,
+    },
+    /// An operator changed settings; these hold from now on.
+    ItemRevised {
+        /// All settings after the change.
+        settings: Box<Settings>,
+    },
+    /// The sale opened.
+    SaleOpened {
+        /// By whom.
+        by: OpenedBy,
+    },
+    /// The sale was paused.
+    SalePaused,
+    /// The sale went on.
+    SaleResumed,
+    /// The sale closed. That everybody who waited has lapsed follows from it.
+    SaleClosed {
+        /// By whom or what.
+        by: ClosedBy,
+        /// How many reservations were waiting.
+        lapsed: u32,
+    },
+    /// The stock changed.
+    StockAdjusted {
+        /// By how much.
+        change: StockChange,
+        /// Why.
+        reason: Reason,
+        /// All units after the change.
+        total: Units,
+    },
+    /// A newcomer was granted units at once.
+    HoldPlaced {
+        /// The new reservation.
+        reservation: Ordinal,
+        /// Whose.
+        customer: CustomerId,
+        /// How many units.
+        quantity: Quantity,
+        /// What the customer wanted in case there was no stock.
+        waitlist: WaitlistChoice,
+        /// When the hold ends.
+        deadline: Timestamp,
+    },
+    /// A newcomer waits.
+    WaitlistJoined {
+        /// The new reservation.
+        reservation: Ordinal,
+        /// Whose.
+        customer: CustomerId,
+        /// How many units.
+        quantity: Quantity,
+        /// Place in line, from 1. With `available` it says why: people were ahead, or too few units were free.
+        position: u32,
+        /// Units free at that moment.
+        available: Units,
+    },
+    /// A backend that had charged already bought at once: a reservation, its order and its payment.
+    PurchaseConfirmed {
+        /// The new reservation.
+        reservation: Ordinal,
+        /// Whose.
+        customer: CustomerId,
+        /// How many units.
+        quantity: Quantity,
+        /// The money.
+        capture: Capture,
+        /// Whether the caller gave the payment's id, or the reservation's stands for it.
+        payment_named: bool,
+        /// Whether the caller gave the amount.
+        amount_named: bool,
+    },
+    /// The customer left the waitlist or released the hold.
+    ReservationCancelled {
+        /// Which.
+        reservation: Ordinal,
+        /// Units this set free; none if it was waiting.
+        released: Units,
+    },
+    /// The hold lasts longer.
+    HoldExtended {
+        /// Which.
+        reservation: Ordinal,
+        /// When it ends now.
+        deadline: Timestamp,
+    },
+    /// The customer went to pay.
+    OrderPlaced {
+        /// Which hold.
+        reservation: Ordinal,
+        /// Price × quantity.
+        amount: Money,
+        /// Until when payments are in time: the deadline plus the grace.
+        release_at: Timestamp,
+        /// Whether the caller named the amount.
+        amount_named: bool,
+    },
+    /// Right money in time: the order is paid, the reservation confirmed, the sale final.
+    PaymentCaptured {
+        /// Which.
+        reservation: Ordinal,
+        /// The money.
+        capture: Capture,
+        /// Whether the caller gave the amount.
+        amount_named: bool,
+    },
+    /// Time ran out unpaid.
+    HoldExpired {
+        /// Which.
+        reservation: Ordinal,
+        /// When it was due; the event's time is never before.
+        release_at: Timestamp,
+        /// Units this set free.
+        released: Units,
+    },
+    /// A waiter's turn came.
+    HoldPromoted {
+        /// Which.
+        reservation: Ordinal,
+        /// When the hold ends.
+        deadline: Timestamp,
+        /// The event that last set units free (or resumed the sale): why now.
+        because: Seq,
+    },
+    /// A waiter can never be served.
+    WaitlistLapsed {
+        /// Which.
+        reservation: Ordinal,
+        /// Why.
+        reason: LapseReason,
+    },
+    /// Time stood still while the process was down; no hold is released before `release_floor`.
+    ClockResumed {
+        /// The last logged time before.
+        from: Timestamp,
+        /// When the process was back.
+        to: Timestamp,
+        /// The earliest release from here on: `to` plus the restart grace.
+        release_floor: Timestamp,
+    },
+}
+
+/// What has happened to a partition, in its own stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartitionEvent {
+    /// A sku was given its number. The item's own first event stands in the same frame.
+    ItemRegistered {
+        /// Its number.
+        item: ItemNo,
+        /// Its public name.
+        sku: Sku,
+    },
+}

@@ -1,0 +1,260 @@
+//! Acceptances remembered under their keys (domain rule 3): the record stands in the same event as its effect, and
+//! holds what is needed to give the first answer again, with the values of that moment.
+
+use crate::identity::ItemKey;
+use crate::ids::{Ordinal, Seq};
+use crate::limits::{IDEMPOTENCY_KEY_LEN, IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_RETENTION};
+use crate::time::Timestamp;
+use crate::views::ItemStatus;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher};
+
+/// A 128-bit keyed hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(pub u128);
+
+impl Fingerprint {
+    pub(crate) fn of(key: &ItemKey, parts: &[&[u8]]) -> Self {
+        Self(key.hash128(parts))
+    }
+}
+
+/// The hashes an accepted command leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idempotency {
+    /// Of (caller, method, path, key).
+    pub request: Fingerprint,
+    /// Of the validated command.
+    pub content: Fingerprint,
+}
+
+/// An idempotency key as a client sends it: 16 to 255 printable ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// Parses it.
+    ///
+    /// # Errors
+    /// [`IdempotencyKeyError`] says what a key looks like.
+    pub fn parse(text: &str) -> Result<Self, IdempotencyKeyError> {
+        let printable = text.bytes().all(|b| (b' '..=b'~').contains(&b));
+        if printable && IDEMPOTENCY_KEY_LEN.contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(IdempotencyKeyError { len: text.len() })
+        }
+    }
+}
+
+/// Not an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an idempotency key is 16 to 255 printable ASCII characters; this one has {len}")]
+pub struct IdempotencyKeyError {
+    /// How long it was.
+    pub len: usize,
+}
+
+/// One attempt at a command, as its key scopes it.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Who asks: the customer, or the word for an operator.
+    pub caller: String,
+    /// Method and path, in one spelling.
+    pub route: String,
+    /// The key.
+    pub key: IdempotencyKey,
+}
+
+impl Attempt {
+    /// The keyed hash of this attempt.
+    #[must_use]
+    pub fn fingerprint(&self, key: &ItemKey) -> Fingerprint {
+        Fingerprint::of(key, &[b"attempt", self.caller.as_bytes(), self.route.as_bytes(), self.key.0.as_bytes()])
+    }
+}
+
+/// What an accepted command led to, with the values of that moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acceptance {
+    /// The first event of the command.
+    pub seq: Seq,
+    /// When.
+    pub at: Timestamp,
+    /// What was answered.
+    pub answered: Answered,
+}
+
+/// What was answered, as far as it cannot be looked up later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// A reservation that is held until then.
+    Held {
+        /// Which.
+        reservation: Ordinal,
+        /// Until when.
+        expires_at: Timestamp,
+        /// When its order was placed, if it had one.
+        ordered_at: Option<Timestamp>,
+    },
+    /// A reservation that waits.
+    Waiting {
+        /// Which.
+        reservation: Ordinal,
+        /// Place in line, from 1.
+        position: u32,
+        /// Rough estimate of the wait, in seconds.
+        estimated_wait_s: u32,
+    },
+    /// A reservation that was cancelled.
+    Cancelled {
+        /// Which.
+        reservation: Ordinal,
+    },
+    /// An order that waits for its payment until then.
+    Ordered {
+        /// Whose.
+        reservation: Ordinal,
+        /// Until when a payment is in time.
+        expires_at: Timestamp,
+    },
+    /// An order that is paid.
+    Paid {
+        /// Whose.
+        reservation: Ordinal,
+    },
+    /// An operator's command: the item as it was then.
+    Item(Box<ItemStatus>),
+}
+
+/// The acceptances of one item by request hash, oldest dropped once they are past the retention.
+#[derive(Clone, Debug, Default)]
+pub struct IdempotencyTable {
+    by_request: HashMap<u128, Entry, AlreadyHashed>,
+    by_age: VecDeque<(Timestamp, u128)>,
+}
+
+/// What is remembered of one acceptance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The hash of what was asked.
+    pub content: Fingerprint,
+    /// What it led to.
+    pub acceptance: Acceptance,
+}
+
+impl IdempotencyTable {
+    /// What was accepted under this request hash.
+    #[must_use]
+    pub fn get(&self, request: Fingerprint) -> Option<&Entry> {
+        self.by_request.get(&request.0)
+    }
+
+    /// Whether another acceptance at `now` would find a place.
+    #[must_use]
+    pub fn has_room(&self, now: Timestamp) -> bool {
+        self.by_age.len() < IDEMPOTENCY_RECORDS_MAX || self.by_age.front().is_some_and(|&(at, _)| is_old(at, now))
+    }
+
+    /// Remembers an acceptance. Drops up to two that are past the retention, so that the table shrinks after a rush
+    /// while no single command pays for it.
+    pub fn insert(&mut self, request: Fingerprint, entry: Entry) {
+        let now = entry.acceptance.at;
+        for _ in 0..2 {
+            match self.by_age.front() {
+                Some(&(at, oldest)) if is_old(at, now) => {
+                    self.by_request.remove(&oldest);
+                    self.by_age.pop_front();
+                }
+                _ => break,
+            }
+        }
+        self.by_age.push_back((now, request.0));
+        self.by_request.insert(request.0, entry);
+    }
+
+    /// How many acceptances are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_age.len()
+    }
+
+    /// Whether none is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_age.is_empty()
+    }
+
+    /// Every acceptance, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, &Entry)> {
+        self.by_age.iter().filter_map(|&(_, request)| Some((Fingerprint(request), self.by_request.get(&request)?)))
+    }
+
+    /// A table from entries, oldest first, as [`IdempotencyTable::iter`] gives them.
+    pub(crate) fn from_entries(entries: impl IntoIterator<Item = (Fingerprint, Entry)>) -> Self {
+        let mut table = Self::default();
+        for (request, entry) in entries {
+            table.by_age.push_back((entry.acceptance.at, request.0));
+            table.by_request.insert(request.0, entry);
+        }
+        table
+    }
+}
+
+fn is_old(at: Timestamp, now: Timestamp) -> bool {
+    now.since(at) > IDEMPOTENCY_RETENTION
+}
+
+/// The keys are keyed hashes already, so half of one serves as the table's hash: no stranger can aim at it.
+#[derive(Clone, Copy, Debug, Default)]
+struct AlreadyHashed;
+
+#[derive(Default)]
+struct Half(u64);
+
+impl BuildHasher for AlreadyHashed {
+    type Hasher = Half;
+
+    fn build_hasher(&self) -> Half {
+        Half::default()
+    }
+}
+
+impl Hasher for Half {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = (hash & u128::from(u64::MAX)) as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(at: u64) -> Entry {
+        let answered = Answered::Cancelled { reservation: Ordinal(0) };
+        let acceptance = Acceptance { seq: Seq(1), at: Timestamp::from_millis(at), answered };
+        Entry { content: Fingerprint(0), acceptance }
+    }
+
+    #[test]
+    fn an_acceptance_is_remembered_for_the_whole_retention_and_dropped_by_later_ones() {
+        let day = IDEMPOTENCY_RETENTION.as_millis();
+        let mut table = IdempotencyTable::default();
+        table.insert(Fingerprint(1), entry(0));
+        table.insert(Fingerprint(2), entry(day));
+        assert!(table.get(Fingerprint(1)).is_some(), "exactly at the retention it is still there");
+        table.insert(Fingerprint(3), entry(day + 1));
+        assert!(table.get(Fingerprint(1)).is_none());
+        assert_eq!(table.iter().map(|(request, _)| request.0).collect::<Vec<_>>(), [2, 3]);
+    }
+}

@@ -1,0 +1,205 @@
+//! Ids that route themselves: a reservation's UUID names its item and its place there, and a keyed tag makes it
+//! impossible to guess (docs/decisions/0003).
+
+use crate::ids::{ItemNo, Ordinal};
+use core::fmt;
+use uuid::Uuid;
+
+/// An item's secret: drawn when the item is created, kept in its first event. Ids and idempotency hashes rest on it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ItemKey([u8; 32]);
+
+impl ItemKey {
+    /// From 32 random bytes, or from the log.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the log.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A 128-bit keyed hash of `parts`, each preceded by its length so that no two lists of parts run together.
+    pub(crate) fn hash128(&self, parts: &[&[u8]]) -> u128 {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        let mut low = [0; 16];
+        hasher.finalize_xof().fill(&mut low);
+        u128::from_le_bytes(low)
+    }
+
+    /// A seed for hash tables whose keys strangers choose.
+    pub(crate) fn table_seed(&self) -> u64 {
+        // The low half is as random as the whole.
+        (self.hash128(&[b"table"]) & u128::from(u64::MAX)) as u64
+    }
+}
+
+impl fmt::Debug for ItemKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ItemKey(secret)")
+    }
+}
+
+const TAG_BITS: u32 = 58;
+const TAG_MASK: u128 = (1 << TAG_BITS) - 1;
+
+/// A reservation's id: a UUID version 8 of item number (32 bits), ordinal (32 bits) and a keyed tag (58 bits) over
+/// both. Shown as `rsv_` and 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReservationId(Uuid);
+
+impl ReservationId {
+    /// The id of reservation `ordinal` of `item`.
+    #[must_use]
+    pub fn new(item: ItemNo, ordinal: Ordinal, key: &ItemKey) -> Self {
+        let tag = key.hash128(&[b"id", &item.as_u32().to_le_bytes(), &ordinal.0.to_le_bytes()]) & TAG_MASK;
+        let payload = (u128::from(item.as_u32()) << 90) | (u128::from(ordinal.0) << TAG_BITS) | tag;
+        // RFC 9562, 5.8: 48 bits of ours, the version, 12 bits, the variant, 62 bits.
+        let (high, middle, low) = (payload >> 74, (payload >> 62) & 0xfff, payload & ((1 << 62) - 1));
+        Self(Uuid::from_u128((high << 80) | (0x8 << 76) | (middle << 64) | (0b10 << 62) | low))
+    }
+
+    /// Reads the form that [`fmt::Display`] writes.
+    ///
+    /// # Errors
+    /// [`IdError`] for anything else. Whether the id was ever issued is for [`ReservationId::is_genuine`] to say.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        parse_prefixed(text, "rsv_").map(Self)
+    }
+
+    fn payload(self) -> u128 {
+        let raw = self.0.as_u128();
+        ((raw >> 80) << 74) | (((raw >> 64) & 0xfff) << 62) | (raw & ((1 << 62) - 1))
+    }
+
+    /// The item it says it belongs to.
+    #[must_use]
+    pub fn item(self) -> ItemNo {
+        ItemNo::from_u32((self.payload() >> 90) as u32)
+    }
+
+    /// The place within the item that it names.
+    #[must_use]
+    pub fn ordinal(self) -> Ordinal {
+        Ordinal(((self.payload() >> TAG_BITS) & u128::from(u32::MAX)) as u32)
+    }
+
+    /// Whether the item with this key gave out this id, as far as the tag can tell.
+    #[must_use]
+    pub fn is_genuine(self, key: &ItemKey) -> bool {
+        self == Self::new(self.item(), self.ordinal(), key)
+    }
+
+    /// The plain UUID.
+    #[must_use]
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+/// The id of a reservation's order: the same UUID, shown as `ord_…`, so that a payment provider may name an order
+/// before it exists.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderId(ReservationId);
+
+impl OrderId {
+    /// The order of `reservation`.
+    #[must_use]
+    pub const fn of(reservation: ReservationId) -> Self {
+        Self(reservation)
+    }
+
+    /// Whose order it is.
+    #[must_use]
+    pub const fn reservation(self) -> ReservationId {
+        self.0
+    }
+
+    /// Reads the form that [`fmt::Display`] writes.
+    ///
+    /// # Errors
+    /// [`IdError`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        parse_prefixed(text, "ord_").map(|uuid| Self(ReservationId(uuid)))
+    }
+}
+
+/// A text that is no id of the kind asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an id of this kind is {prefix} followed by 32 hexadecimal digits")]
+pub struct IdError {
+    /// What the id should begin with.
+    pub prefix: &'static str,
+}
+
+fn parse_prefixed(text: &str, prefix: &'static str) -> Result<Uuid, IdError> {
+    let digits = text.strip_prefix(prefix).ok_or(IdError { prefix })?;
+    // One spelling for each id: what is compared, logged and cached is the same everywhere.
+    let plain = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let uuid = Uuid::try_parse(digits).map_err(|_| IdError { prefix })?;
+    if plain && uuid.get_version_num() == 8 && uuid.get_variant() == uuid::Variant::RFC4122 {
+        Ok(uuid)
+    } else {
+        Err(IdError { prefix })
+    }
+}
+
+macro_rules! shown_as {
+    ($name:ident, $prefix:literal, |$id:ident| $uuid:expr) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let $id = self;
+                write!(f, concat!($prefix, "{}"), $uuid.simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+shown_as!(ReservationId, "rsv_", |id| id.0);
+shown_as!(OrderId, "ord_", |id| id.0.0);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_id_gives_back_its_item_and_ordinal_and_is_genuine_only_for_its_key(
+            item in any::<u32>(), ordinal in any::<u32>(), key in any::<[u8; 32]>(), other in any::<[u8; 32]>(),
+        ) {
+            prop_assume!(key != other);
+            let key = ItemKey::from_bytes(key);
+            let id = ReservationId::new(ItemNo::from_u32(item), Ordinal(ordinal), &key);
+            prop_assert_eq!(id.item().as_u32(), item);
+            prop_assert_eq!(id.ordinal(), Ordinal(ordinal));
+            prop_assert!(id.is_genuine(&key));
+            prop_assert!(!id.is_genuine(&ItemKey::from_bytes(other)));
+            prop_assert_eq!(ReservationId::parse(&id.to_string()), Ok(id));
+            prop_assert_eq!(OrderId::parse(&OrderId::of(id).to_string()), Ok(OrderId::of(id)));
+        }
+    }
+
+    #[test]
+    fn only_one_spelling_of_an_id_is_accepted() {
+        let id = ReservationId::new(ItemNo::from_u32(1), Ordinal(0), &ItemKey::from_bytes([7; 32]));
+        let text = id.to_string();
+        for wrong in [text.to_uppercase(), text.replace("rsv_", "ord_"), format!("{text}0"), id.uuid().to_string()] {
+            assert!(ReservationId::parse(&wrong).is_err(), "{wrong}");
+        }
+        assert!(ReservationId::parse("rsv_67e5504410b1426f9247bb680e5fe0c8").is_err(), "a version 4 UUID is not ours");
+    }
+}

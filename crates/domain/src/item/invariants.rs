@@ -1,0 +1,155 @@
+//! What must hold after every event, and the full recount that recovery, the snapshot folder and tests do.
+
+use super::customers::CustomerIx;
+use super::{Item, Phase, ReservationState};
+use crate::event::Event;
+use crate::ids::Ordinal;
+use crate::units::Quantity;
+use std::collections::HashMap;
+
+/// An invariant of domain.md that does not hold, by its number.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invariant {number}: {what}")]
+pub struct InvariantBroken {
+    /// Its number in domain.md.
+    pub number: u8,
+    /// What is wrong.
+    pub what: String,
+}
+
+fn require(number: u8, holds: bool, what: impl FnOnce() -> String) -> Result<(), InvariantBroken> {
+    if holds { Ok(()) } else { Err(InvariantBroken { number, what: what() }) }
+}
+
+impl Item {
+    /// The cheap checks after every event: sums, counters, and the reservation that the event touched.
+    pub(super) fn check_after(&self, event: &Event) {
+        if let Err(broken) = self.check_counters().and_then(|()| match touched(event) {
+            Some(ordinal) => self.check_reservation(ordinal),
+            None => Ok(()),
+        }) {
+            panic!("{broken} (item {}, sequence {})", self.no, self.seq);
+        }
+    }
+
+    /// Invariant 10, at the moment a reservation is accepted.
+    pub(super) fn assert_within_limit(&self, customer: CustomerIx, quantity: Quantity) {
+        let limit = self.settings.policy.per_customer_limit.get();
+        let customer = self.customers.get(customer);
+        let within = customer.counted(false).checked_add(quantity.get()).is_some_and(|sum| sum <= limit);
+        assert!(within, "invariant 10: customer {} goes over the limit of {limit}", customer.id);
+    }
+
+    fn check_counters(&self) -> Result<(), InvariantBroken> {
+        let stock = self.stock;
+        let sum = stock.available().plus(stock.held()).and_then(|units| units.plus(stock.sold()));
+        require(1, sum == Some(stock.total()), || format!("{stock:?} does not add up"))?;
+        let (timers, holds) = (self.timers.len(), self.holds as usize);
+        require(23, timers == holds, || format!("{timers} timers are armed for {holds} holds"))
+    }
+
+    fn check_reservation(&self, ordinal: Ordinal) -> Result<(), InvariantBroken> {
+        let Some(reservation) = self.reservation(ordinal) else {
+            return require(11, false, || format!("{ordinal:?} is absent"));
+        };
+        let waits = matches!(reservation.state, ReservationState::Waiting) && self.phase != Phase::Closed;
+        require(6, waits == self.waitlist.contains(ordinal.0), || format!("{ordinal:?} and the waitlist disagree"))?;
+        if let ReservationState::Held(hold) = &reservation.state {
+            let release = hold.release_for(hold.deadline);
+            require(21, hold.release_at == release, || format!("{ordinal:?} is released at another instant"))?;
+        }
+        Ok(())
+    }
+
+    /// Counts everything anew and compares: invariants 1, 2, 6, 21, 23, 24 and 25 over the whole item.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn recount(&self) -> Result<(), InvariantBroken> {
+        self.check_counters()?;
+        let mut sums = Sums::default();
+        for (ordinal, reservation) in self.reservations_from(Ordinal(0)) {
+            self.check_reservation(ordinal)?;
+            let quantity = u64::from(reservation.quantity.get());
+            let of_customer = sums.customers.entry(reservation.customer.0).or_default();
+            match &reservation.state {
+                ReservationState::Held(_) => {
+                    sums.held += quantity;
+                    sums.holds += 1;
+                    of_customer.0 += quantity;
+                }
+                ReservationState::Confirmed(_) => {
+                    sums.sold += quantity;
+                    sums.confirmed += 1;
+                    of_customer.1 += quantity;
+                }
+                ReservationState::Waiting => {
+                    of_customer.2 += quantity;
+                    sums.waiting += u32::from(self.phase != Phase::Closed);
+                }
+                ReservationState::Cancelled(_) | ReservationState::Expired(_) | ReservationState::Lapsed(_) => {}
+            }
+        }
+        self.compare(&sums)
+    }
+
+    fn compare(&self, sums: &Sums) -> Result<(), InvariantBroken> {
+        let (held, sold) = (u64::from(self.stock.held().get()), u64::from(self.stock.sold().get()));
+        require(2, held == sums.held, || format!("held is {held}, the reservations say {}", sums.held))?;
+        require(2, sold == sums.sold, || format!("sold is {sold}, the reservations say {}", sums.sold))?;
+        require(23, self.holds == sums.holds, || format!("{} holds counted, {} found", self.holds, sums.holds))?;
+        let waiting = self.waitlist.len();
+        require(6, waiting == sums.waiting, || format!("{waiting} in line, {} reservations wait", sums.waiting))?;
+        let captures = self.captures.len();
+        require(25, captures == sums.confirmed, || format!("{captures} captures for {} sales", sums.confirmed))?;
+        for (ix, customer) in (0u32..).zip(self.customers.iter()) {
+            let counted = (u64::from(customer.held), u64::from(customer.sold), u64::from(customer.waiting));
+            let found = sums.customers.get(&ix).copied().unwrap_or_default();
+            // A lapse by closing leaves the old count of waiting units behind; nothing reads it any more.
+            require(10, counted == found, || format!("customer {ix} is counted {counted:?}, found {found:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// Invariant 5, outside a backlog: nobody waits for units that are free.
+    #[must_use]
+    pub fn serves_all_it_can(&self) -> bool {
+        let Some(head) = self.waitlist.head() else { return true };
+        let wanted = self.reservation(Ordinal(head)).map_or(0, |reservation| reservation.quantity.get());
+        self.phase != Phase::Open || self.stock.available().get() < wanted
+    }
+}
+
+#[derive(Default)]
+struct Sums {
+    held: u64,
+    holds: u32,
+    sold: u64,
+    confirmed: usize,
+    waiting: u32,
+    /// Held, sold and waiting units by customer.
+    customers: HashMap<u32, (u64, u64, u64)>,
+}
+
+fn touched(event: &Event) -> Option<Ordinal> {
+    match event {
+        Event::ItemCreated { .. }
+        | Event::ItemRevised { .. }
+        | Event::SaleOpened { .. }
+        | Event::SalePaused
+        | Event::SaleResumed
+        | Event::SaleClosed { .. }
+        | Event::StockAdjusted { .. }
+        | Event::ClockResumed { .. } => None,
+        Event::HoldPlaced { reservation, .. }
+        | Event::WaitlistJoined { reservation, .. }
+        | Event::PurchaseConfirmed { reservation, .. }
+        | Event::ReservationCancelled { reservation, .. }
+        | Event::HoldExtended { reservation, .. }
+        | Event::OrderPlaced { reservation, .. }
+        | Event::PaymentCaptured { reservation, .. }
+        | Event::HoldExpired { reservation, .. }
+        | Event::HoldPromoted { reservation, .. }
+        | Event::WaitlistLapsed { reservation, .. } => Some(*reservation),
+    }
+}

@@ -1,0 +1,227 @@
+//! One sale item: its whole state in memory, and the read access that `decide` and the views need.
+//!
+//! State changes only through [`Item::apply`] (in `apply.rs`). Nothing here reads a clock or decides anything.
+
+mod apply;
+mod captures;
+mod customers;
+mod invariants;
+mod parts;
+mod reservation;
+mod stock;
+mod view;
+
+pub use invariants::InvariantBroken;
+pub use parts::{CustomerParts, HoldParts, IdempotencyParts, ItemParts, ReservationParts, SaleParts, StateParts};
+pub(crate) use reservation::{Hold, Reservation, ReservationState};
+pub use stock::Stock;
+
+use crate::idempotency::IdempotencyTable;
+use crate::identity::{ItemKey, ReservationId};
+use crate::ids::{ItemNo, Ordinal, Revision, Seq};
+use crate::money::Money;
+use crate::policy::Settings;
+use crate::text::Sku;
+use crate::time::Timestamp;
+use crate::units::Quantity;
+use crate::waitlist::Waitlist;
+use crate::wheel::TimerWheel;
+use captures::Captures;
+use core::fmt;
+pub(crate) use customers::{Customer, Customers};
+use std::sync::Arc;
+
+/// Where an item is in its life: `Scheduled → Open ⇄ Paused`, and `Closed` from all three, for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Not yet on sale.
+    Scheduled,
+    /// On sale.
+    Open,
+    /// No new reservations and no promotions for now.
+    Paused,
+    /// Over. Holds live out their time.
+    Closed,
+}
+
+impl Phase {
+    /// The word the API uses.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Open => "open",
+            Self::Paused => "paused",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One sale item.
+#[derive(Clone, Debug)]
+pub struct Item {
+    no: ItemNo,
+    key: ItemKey,
+    sku: Sku,
+    settings: Arc<Settings>,
+    phase: Phase,
+    stock: Stock,
+    revision: Revision,
+    /// The last event applied, and its time: logged time.
+    seq: Seq,
+    now: Timestamp,
+    /// The event that last set units free or let promotions go on: why the next promotion happens.
+    freed_by: Seq,
+    reservations: Vec<Reservation>,
+    holds: u32,
+    customers: Customers,
+    waitlist: Waitlist,
+    timers: TimerWheel,
+    captures: Captures,
+    idempotency: IdempotencyTable,
+}
+
+impl Item {
+    /// Its number.
+    #[must_use]
+    pub const fn no(&self) -> ItemNo {
+        self.no
+    }
+
+    /// Its secret.
+    #[must_use]
+    pub const fn key(&self) -> &ItemKey {
+        &self.key
+    }
+
+    /// Its public name.
+    #[must_use]
+    pub const fn sku(&self) -> &Sku {
+        &self.sku
+    }
+
+    /// What the operator decided.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Its phase.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Where its units are.
+    #[must_use]
+    pub const fn stock(&self) -> Stock {
+        self.stock
+    }
+
+    /// How often operators have changed it.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The last event applied.
+    #[must_use]
+    pub const fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// Logged time: that of the last event applied.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// How many reservations were ever accepted: the next one's ordinal.
+    #[must_use]
+    pub fn reservation_count(&self) -> u32 {
+        // Bounded by RESERVATIONS_PER_ITEM_MAX, far below 2^32.
+        self.reservations.len() as u32
+    }
+
+    /// How many reservations are held.
+    #[must_use]
+    pub const fn hold_count(&self) -> u32 {
+        self.holds
+    }
+
+    /// How many reservations wait.
+    #[must_use]
+    pub fn waiting_count(&self) -> u32 {
+        self.waitlist.len()
+    }
+
+    /// The id of a reservation of this item.
+    #[must_use]
+    pub fn id_of(&self, reservation: Ordinal) -> ReservationId {
+        ReservationId::new(self.no, reservation, &self.key)
+    }
+
+    /// What `quantity` units cost.
+    #[must_use]
+    pub fn price_of(&self, quantity: Quantity) -> Money {
+        // Settings::validate bounds the price, Quantity bounds the factor; limits.rs proves that the product fits.
+        self.settings.unit_price.times(quantity).expect("a validated price times a valid quantity fits")
+    }
+
+    /// The next instant at which time itself will change something: a hold ends, the sale opens or closes. It may
+    /// be a little early where only the timer wheel's coarser levels know; never late.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        let opens = self.settings.opens_at.filter(|_| self.phase == Phase::Scheduled);
+        let closes = self.settings.closes_at.filter(|_| self.phase != Phase::Closed);
+        [self.timers.next_wake(), opens, closes].into_iter().flatten().min()
+    }
+
+    /// Lets the timer wheel find what is due at `now`. Changes where timers lie, never which are armed: no event,
+    /// no difference to any decision but when it can be made.
+    pub(crate) fn advance_timers(&mut self, now: Timestamp) {
+        self.timers.advance(now, TIMER_MOVES_PER_TURN);
+    }
+
+    pub(crate) const fn timers(&self) -> &TimerWheel {
+        &self.timers
+    }
+
+    pub(crate) const fn waitlist(&self) -> &Waitlist {
+        &self.waitlist
+    }
+
+    pub(crate) const fn freed_by(&self) -> Seq {
+        self.freed_by
+    }
+
+    pub(crate) const fn customers(&self) -> &Customers {
+        &self.customers
+    }
+
+    pub(crate) const fn captures(&self) -> &Captures {
+        &self.captures
+    }
+
+    pub(crate) const fn idempotency(&self) -> &IdempotencyTable {
+        &self.idempotency
+    }
+
+    pub(crate) fn reservation(&self, ordinal: Ordinal) -> Option<&Reservation> {
+        self.reservations.get(ordinal.0 as usize)
+    }
+
+    pub(crate) fn reservations_from(&self, first: Ordinal) -> impl Iterator<Item = (Ordinal, &Reservation)> {
+        let skip = first.0 as usize;
+        (first.0..).map(Ordinal).zip(self.reservations.get(skip..).unwrap_or_default())
+    }
+}
+
+/// Timers the wheel moves in one turn at most: at some ten nanoseconds each well below a millisecond.
+const TIMER_MOVES_PER_TURN: usize = 16_384;

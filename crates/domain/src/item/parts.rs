@@ -1,0 +1,287 @@
+//! An item laid open for a snapshot, and put together again from one.
+//!
+//! Only facts are laid open; every index (places in line, timers, sums, known payments) is built anew from them and
+//! recounted, so that a snapshot cannot bring a contradiction in.
+
+use super::customers::CustomerIx;
+use super::reservation::{Ended, Sale};
+use super::{Captures, Customers, Hold, InvariantBroken, Item, Phase, Reservation, ReservationState, Stock};
+use crate::event::LapseReason;
+use crate::idempotency::{Entry, Fingerprint, IdempotencyTable};
+use crate::identity::ItemKey;
+use crate::ids::{ItemNo, Ordinal, Revision, Seq};
+use crate::limits::RESERVATIONS_PER_ITEM_MAX;
+use crate::payment::Capture;
+use crate::policy::{ExtensionPolicy, Settings};
+use crate::text::{CustomerId, Sku};
+use crate::time::{DurationMs, Timestamp};
+use crate::units::{Quantity, Units};
+use crate::waitlist::Waitlist;
+use crate::wheel::{TimerKey, TimerWheel};
+use std::sync::Arc;
+
+/// All facts of one item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of Item and its reservations, explained there")]
+pub struct ItemParts {
+    pub no: ItemNo,
+    pub key: ItemKey,
+    pub sku: Sku,
+    pub settings: Settings,
+    pub phase: Phase,
+    pub total: Units,
+    pub revision: Revision,
+    pub seq: Seq,
+    pub now: Timestamp,
+    pub freed_by: Seq,
+    pub customers: Vec<CustomerParts>,
+    pub reservations: Vec<ReservationParts>,
+    pub idempotency: Vec<IdempotencyParts>,
+}
+
+/// What is known of one customer besides their reservations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of Customer, explained there")]
+pub struct CustomerParts {
+    pub id: CustomerId,
+    pub expiries_in_row: u8,
+    pub cooling_until: Timestamp,
+}
+
+/// One reservation; `customer` is a place in [`ItemParts::customers`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of Reservation, explained there")]
+pub struct ReservationParts {
+    pub customer: u32,
+    pub quantity: Quantity,
+    pub accepted_at: Timestamp,
+    pub changed: Seq,
+    pub state: StateParts,
+}
+
+/// A reservation's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are those of ReservationState, explained there")]
+pub enum StateParts {
+    Waiting,
+    Held(HoldParts),
+    Confirmed(SaleParts),
+    Cancelled { ordered_at: Option<Timestamp> },
+    Expired { ordered_at: Option<Timestamp> },
+    Lapsed(LapseReason),
+}
+
+/// A hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of Hold, explained there")]
+pub struct HoldParts {
+    pub deadline: Timestamp,
+    pub ordered_at: Option<Timestamp>,
+    pub extension: ExtensionPolicy,
+    pub grace: DurationMs,
+}
+
+/// A sale.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of Sale, explained there")]
+pub struct SaleParts {
+    pub ordered_at: Timestamp,
+    pub capture: Capture,
+}
+
+/// One remembered acceptance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the idempotency table, explained there")]
+pub struct IdempotencyParts {
+    pub request: Fingerprint,
+    pub entry: Entry,
+}
+
+impl Item {
+    /// All facts of this item, in an order that depends on nothing but its events.
+    #[must_use]
+    pub fn to_parts(&self) -> ItemParts {
+        ItemParts {
+            no: self.no,
+            key: self.key,
+            sku: self.sku.clone(),
+            settings: (*self.settings).clone(),
+            phase: self.phase,
+            total: self.stock.total(),
+            revision: self.revision,
+            seq: self.seq,
+            now: self.now,
+            freed_by: self.freed_by,
+            customers: self
+                .customers
+                .iter()
+                .map(|customer| CustomerParts {
+                    id: customer.id.clone(),
+                    expiries_in_row: customer.expiries_in_row,
+                    cooling_until: customer.cooling_until,
+                })
+                .collect(),
+            reservations: self.reservations.iter().map(reservation_parts).collect(),
+            idempotency: self
+                .idempotency
+                .iter()
+                .map(|(request, entry)| IdempotencyParts { request, entry: entry.clone() })
+                .collect(),
+        }
+    }
+
+    /// The item with these facts.
+    ///
+    /// # Errors
+    /// [`InvariantBroken`] where they contradict each other.
+    pub fn from_parts(parts: ItemParts) -> Result<Self, InvariantBroken> {
+        let mut builder = Builder::new(&parts)?;
+        for reservation in parts.reservations {
+            builder.add(reservation)?;
+        }
+        let mut item = builder.finish()?;
+        let entries = parts.idempotency.into_iter().map(|parts| (parts.request, parts.entry));
+        item.idempotency = IdempotencyTable::from_entries(entries);
+        item.recount()?;
+        Ok(item)
+    }
+}
+
+fn reservation_parts(reservation: &Reservation) -> ReservationParts {
+    let state = match &reservation.state {
+        ReservationState::Waiting => StateParts::Waiting,
+        ReservationState::Held(hold) => StateParts::Held(HoldParts {
+            deadline: hold.deadline,
+            ordered_at: hold.ordered_at,
+            extension: hold.extension,
+            grace: hold.grace,
+        }),
+        ReservationState::Confirmed(sale) => {
+            StateParts::Confirmed(SaleParts { ordered_at: sale.ordered_at, capture: sale.capture.clone() })
+        }
+        ReservationState::Cancelled(ended) => StateParts::Cancelled { ordered_at: ended.ordered_at },
+        ReservationState::Expired(ended) => StateParts::Expired { ordered_at: ended.ordered_at },
+        ReservationState::Lapsed(reason) => StateParts::Lapsed(*reason),
+    };
+    ReservationParts {
+        customer: reservation.customer.0,
+        quantity: reservation.quantity,
+        accepted_at: reservation.accepted_at,
+        changed: reservation.changed,
+        state,
+    }
+}
+
+struct Builder {
+    item: Item,
+    held: Units,
+    sold: Units,
+}
+
+fn broken(what: &str) -> InvariantBroken {
+    InvariantBroken { number: 2, what: format!("the snapshot contradicts itself: {what}") }
+}
+
+impl Builder {
+    fn new(parts: &ItemParts) -> Result<Self, InvariantBroken> {
+        let mut customers = Customers::new(&parts.key);
+        for customer in &parts.customers {
+            let ix = customers.enter(&customer.id);
+            let entered = customers.get_mut(ix);
+            entered.expiries_in_row = customer.expiries_in_row;
+            entered.cooling_until = customer.cooling_until;
+        }
+        if customers.iter().len() != parts.customers.len() {
+            return Err(broken("a customer appears twice"));
+        }
+        if parts.reservations.len() > RESERVATIONS_PER_ITEM_MAX as usize {
+            return Err(broken("more reservations than an item can take"));
+        }
+        let item = Item {
+            no: parts.no,
+            key: parts.key,
+            sku: parts.sku.clone(),
+            settings: Arc::new(parts.settings.clone()),
+            phase: parts.phase,
+            stock: Stock::new(parts.total),
+            revision: parts.revision,
+            seq: parts.seq,
+            now: parts.now,
+            freed_by: parts.freed_by,
+            reservations: Vec::with_capacity(parts.reservations.len()),
+            holds: 0,
+            customers,
+            waitlist: Waitlist::default(),
+            timers: TimerWheel::new(parts.now),
+            captures: Captures::default(),
+            idempotency: IdempotencyTable::default(),
+        };
+        Ok(Self { item, held: Units::ZERO, sold: Units::ZERO })
+    }
+
+    fn add(&mut self, parts: ReservationParts) -> Result<(), InvariantBroken> {
+        let item = &mut self.item;
+        let ordinal = Ordinal(item.reservation_count());
+        if parts.customer as usize >= item.customers.iter().len() {
+            return Err(broken("a reservation without its customer"));
+        }
+        let (customer_ix, quantity) = (CustomerIx(parts.customer), parts.quantity);
+        let customer = item.customers.get_mut(customer_ix);
+        let overflow = || broken("a count overflows");
+        let state = match parts.state {
+            StateParts::Waiting => {
+                customer.waiting = customer.waiting.checked_add(quantity.get()).ok_or_else(overflow)?;
+                if item.phase != Phase::Closed {
+                    item.waitlist.join(ordinal.0);
+                }
+                ReservationState::Waiting
+            }
+            StateParts::Held(hold) => {
+                customer.held = customer.held.checked_add(quantity.get()).ok_or_else(overflow)?;
+                self.held = self.held.plus(quantity.units()).ok_or_else(overflow)?;
+                item.holds = item.holds.checked_add(1).ok_or_else(overflow)?;
+                ReservationState::Held(Box::new(rearm(hold, ordinal, &mut item.timers)))
+            }
+            StateParts::Confirmed(sale) => {
+                customer.sold = customer.sold.checked_add(quantity.get()).ok_or_else(overflow)?;
+                self.sold = self.sold.plus(quantity.units()).ok_or_else(overflow)?;
+                if item.captures.order_of(sale.capture.provider, &sale.capture.payment).is_some() {
+                    return Err(broken("a payment is captured twice"));
+                }
+                item.captures.note(&sale.capture, ordinal);
+                ReservationState::Confirmed(Box::new(Sale { ordered_at: sale.ordered_at, capture: sale.capture }))
+            }
+            StateParts::Cancelled { ordered_at } => ReservationState::Cancelled(Ended { ordered_at }),
+            StateParts::Expired { ordered_at } => ReservationState::Expired(Ended { ordered_at }),
+            StateParts::Lapsed(reason) => ReservationState::Lapsed(reason),
+        };
+        item.reservations.push(Reservation {
+            customer: customer_ix,
+            quantity,
+            accepted_at: parts.accepted_at,
+            changed: parts.changed,
+            state,
+        });
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Item, InvariantBroken> {
+        let mut item = self.item;
+        item.stock = Stock::from_counts(item.stock.total(), self.held, self.sold)
+            .ok_or_else(|| broken("more units are held and sold than there are"))?;
+        Ok(item)
+    }
+}
+
+fn rearm(parts: HoldParts, ordinal: Ordinal, timers: &mut TimerWheel) -> Hold {
+    let grace = if parts.ordered_at.is_some() { parts.grace } else { DurationMs::ZERO };
+    let release_at = parts.deadline.plus(grace);
+    Hold {
+        deadline: parts.deadline,
+        release_at,
+        ordered_at: parts.ordered_at,
+        extension: parts.extension,
+        grace: parts.grace,
+        timer: timers.arm(release_at, TimerKey(ordinal.0)),
+    }
+}

@@ -1,0 +1,121 @@
+//! A reservation's life: one table of transitions, used live, in recovery and in replay alike.
+
+use super::customers::CustomerIx;
+use crate::event::LapseReason;
+use crate::ids::Seq;
+use crate::payment::Capture;
+use crate::policy::{ExtensionPolicy, Policy};
+use crate::rejection::EndedAs;
+use crate::time::{DurationMs, Timestamp};
+use crate::units::Quantity;
+use crate::wheel::TimerId;
+
+/// One customer's attempt to buy.
+#[derive(Clone, Debug)]
+pub(crate) struct Reservation {
+    pub(crate) customer: CustomerIx,
+    pub(crate) quantity: Quantity,
+    pub(crate) accepted_at: Timestamp,
+    /// The event that last changed this reservation.
+    pub(crate) changed: Seq,
+    pub(crate) state: ReservationState,
+}
+
+/// Carries only what exists in that state. Boxed where it is large, so that a million waiters stay small.
+#[derive(Clone, Debug)]
+pub(crate) enum ReservationState {
+    Waiting,
+    Held(Box<Hold>),
+    Confirmed(Box<Sale>),
+    Cancelled(Ended),
+    Expired(Ended),
+    Lapsed(LapseReason),
+}
+
+/// Units set aside, on the terms in force when they were granted.
+#[derive(Clone, Debug)]
+pub(crate) struct Hold {
+    pub(crate) deadline: Timestamp,
+    /// The deadline, plus the grace once an order is placed.
+    pub(crate) release_at: Timestamp,
+    pub(crate) ordered_at: Option<Timestamp>,
+    pub(crate) extension: ExtensionPolicy,
+    pub(crate) grace: DurationMs,
+    pub(crate) timer: TimerId,
+}
+
+impl Hold {
+    pub(crate) fn granted(deadline: Timestamp, policy: &Policy, timer: TimerId) -> Self {
+        Self {
+            deadline,
+            release_at: deadline,
+            ordered_at: None,
+            extension: policy.extension,
+            grace: policy.grace,
+            timer,
+        }
+    }
+
+    /// The release that follows from a deadline: a placed order adds the grace (invariant 21).
+    pub(crate) fn release_for(&self, deadline: Timestamp) -> Timestamp {
+        if self.ordered_at.is_some() { deadline.plus(self.grace) } else { deadline }
+    }
+}
+
+/// Units sold.
+#[derive(Clone, Debug)]
+pub(crate) struct Sale {
+    pub(crate) ordered_at: Timestamp,
+    pub(crate) capture: Capture,
+}
+
+/// A hold or a place in line that is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ended {
+    pub(crate) ordered_at: Option<Timestamp>,
+}
+
+/// What can happen to a reservation once it exists.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Promote(Box<Hold>),
+    Confirm(Capture),
+    Cancel,
+    Expire,
+    Lapse(LapseReason),
+}
+
+/// A step that is not in the picture of domain.md (invariant 7).
+#[derive(Debug)]
+pub(crate) struct IllegalTransition {
+    pub(crate) from: ReservationState,
+    pub(crate) change: Change,
+}
+
+impl ReservationState {
+    /// The state after `change`: the one table of transitions.
+    pub(crate) fn after(self, change: Change, at: Timestamp) -> Result<Self, IllegalTransition> {
+        match (self, change) {
+            (Self::Waiting, Change::Promote(hold)) => Ok(Self::Held(hold)),
+            (Self::Waiting, Change::Cancel) => Ok(Self::Cancelled(Ended { ordered_at: None })),
+            (Self::Waiting, Change::Lapse(reason)) => Ok(Self::Lapsed(reason)),
+            (Self::Held(hold), Change::Confirm(capture)) => {
+                Ok(Self::Confirmed(Box::new(Sale { ordered_at: hold.ordered_at.unwrap_or(at), capture })))
+            }
+            (Self::Held(hold), Change::Cancel) => Ok(Self::Cancelled(Ended { ordered_at: hold.ordered_at })),
+            (Self::Held(hold), Change::Expire) => Ok(Self::Expired(Ended { ordered_at: hold.ordered_at })),
+            (from, change) => Err(IllegalTransition { from, change }),
+        }
+    }
+
+    /// What it ended as; `None` while it is live.
+    pub(crate) fn ended(&self) -> Option<EndedAs> {
+        match self {
+            Self::Waiting | Self::Held(_) => None,
+            Self::Confirmed(_) => Some(EndedAs::Confirmed),
+            Self::Cancelled(_) => Some(EndedAs::Cancelled),
+            Self::Expired(_) => Some(EndedAs::Expired),
+            Self::Lapsed(reason) => Some(EndedAs::Lapsed(*reason)),
+        }
+    }
+}

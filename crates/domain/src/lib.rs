@@ -1,0 +1,37 @@
+//! The rules of one sale item.
+//!
+//! Pure: no clock, no network, no disk, no randomness, no async. Time and secrets enter as arguments. A turn
+//! ([`turn::Turn`]) takes commands; [`decide::decide`] says what they lead to and never changes anything;
+//! [`item::Item::apply`] makes it so and never refuses. Live running, recovery, replay and the tests use the same
+//! two.
+//!
+//! What this crate does not know: how events look as bytes (`eventlog`), who may ask for what (`api`), and when a
+//! turn runs (`engine`).
+
+pub mod limits;
+pub mod money;
+pub mod text;
+pub mod time;
+pub mod units;
+
+pub mod idempotency;
+pub mod identity;
+pub mod ids;
+pub mod payment;
+pub mod policy;
+
+pub mod command;
+pub mod event;
+pub mod rejection;
+pub mod views;
+
+pub mod waitlist;
+pub mod wheel;
+
+pub mod decide;
+pub mod item;
+pub mod partition;
+pub mod turn;
+
+#[cfg(test)]
+mod scenario;

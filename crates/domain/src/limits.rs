@@ -1,0 +1,63 @@
+//! Every bound of the domain, each with its reason. Queues and timeouts of the engine have their own list.
+
+use crate::time::DurationMs;
+
+/// Reservations that one item takes in its whole life. Ten million buyers and room for those who cancel and come
+/// back; at about a hundred bytes each this bounds one item near two gigabytes. Then: `item_full`.
+pub const RESERVATIONS_PER_ITEM_MAX: u32 = 1 << 24;
+
+/// Units that an item's stock can count. Far above any flash sale, far below where 32-bit sums of it could wrap.
+pub const STOCK_TOTAL_MAX: u32 = 1_000_000_000;
+
+/// Highest `per_order_max` and `per_customer_limit`: with [`UNIT_PRICE_MAX`] their product stays below 2^53, so that
+/// every amount is exact in a JSON number too.
+pub const QUANTITY_MAX: u32 = 1_000;
+
+/// Highest unit price in minor units: ten billion of a currency with cents.
+pub const UNIT_PRICE_MAX: u64 = 1_000_000_000_000;
+
+const _: () = assert!(UNIT_PRICE_MAX * (QUANTITY_MAX as u64) < (1 << 53));
+
+/// Longest hold and grace time: a month. A longer one is a typing mistake in milliseconds.
+pub const HOLD_TIME_MAX: DurationMs = DurationMs::from_secs(31 * 24 * 3600);
+
+/// Shortest hold time: below a second nobody can pay.
+pub const HOLD_TIME_MIN: DurationMs = DurationMs::from_secs(1);
+
+/// Most extensions of one hold.
+pub const EXTENSIONS_MAX: u8 = 10;
+
+/// Most places on a waitlist; a place is a reservation.
+pub const WAITLIST_CAPACITY_MAX: u32 = RESERVATIONS_PER_ITEM_MAX;
+
+/// What is due or promotable that one turn works off before and after the commands it was woken for. At some ten
+/// microseconds each a turn stays within a few milliseconds; the rest is a backlog (domain rule 4).
+pub const TURN_BATCH: usize = 256;
+
+/// How long an acceptance is remembered under its idempotency key, at least. Published in the API's documentation.
+pub const IDEMPOTENCY_RETENTION: DurationMs = DurationMs::from_secs(24 * 3600);
+
+/// Idempotency records one item keeps. Every reservation can have been placed, extended, ordered and paid under a
+/// key each within the retention only on an item near its own bound.
+pub const IDEMPOTENCY_RECORDS_MAX: usize = RESERVATIONS_PER_ITEM_MAX as usize;
+
+/// Items one partition can register: what 24 bits of an item number count, without number 0, the partition's stream.
+pub const ITEMS_PER_PARTITION_MAX: u32 = (1 << 24) - 1;
+
+/// Longest customer id in bytes.
+pub const CUSTOMER_ID_BYTES_MAX: usize = 64;
+
+/// Longest sku in bytes; a DNS label's worth.
+pub const SKU_BYTES_MAX: usize = 63;
+
+/// Longest item name in bytes.
+pub const NAME_BYTES_MAX: usize = 200;
+
+/// Longest reason an operator gives, in bytes.
+pub const REASON_BYTES_MAX: usize = 500;
+
+/// Longest id a payment provider gives to a payment or an event, in bytes (Stripe's are at most 255).
+pub const PROVIDER_ID_BYTES_MAX: usize = 255;
+
+/// Idempotency keys: long enough not to be guessed or to clash by accident, short enough to hash at once.
+pub const IDEMPOTENCY_KEY_LEN: core::ops::RangeInclusive<usize> = 16..=255;

@@ -1,0 +1,71 @@
+//! Instants and durations as the log knows them: whole milliseconds.
+//!
+//! Nothing here reads a clock; time enters the domain as an argument.
+
+use core::fmt;
+
+/// A logged instant: milliseconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The latest instant the domain accepts: the end of the year 9999, the last that RFC 3339 can write.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// An instant `millis` after the Unix epoch; later than [`Timestamp::MAX`] becomes it.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        if millis > Self::MAX.0 { Self::MAX } else { Self(millis) }
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// This instant moved later by `by`, at most [`Timestamp::MAX`].
+    #[must_use]
+    pub const fn plus(self, by: DurationMs) -> Self {
+        Self::from_millis(self.0.saturating_add(by.0))
+    }
+
+    /// How long after `earlier` this instant is; zero where it is not after.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> DurationMs {
+        DurationMs(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+/// A length of time in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct DurationMs(u64);
+
+impl DurationMs {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// `millis` milliseconds.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// `secs` seconds, at most what fits.
+    #[must_use]
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs.saturating_mul(1_000))
+    }
+
+    /// Milliseconds.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,216 @@
+//! One turn of an item: what is due first, then commands and reads, each judged and applied at once.
+//!
+//! This is the only place that puts `decide` and `apply` together. The actor, the model checker and the simulator
+//! all run it; recovery and replay run `apply` alone. A turn has one instant, read by the caller, and works off at
+//! most [`TURN_BATCH`] of what is due or promotable; what remains is a backlog for the next turn (domain rule 4).
+
+use crate::command::{Claim, Request};
+use crate::decide::{
+    AlreadySo, Decision, clock_resumed, decide, expiry_of, next_due_change, next_expiry, next_promotion,
+};
+use crate::event::{Event, Recorded};
+use crate::idempotency::{Acceptance, Idempotency};
+use crate::ids::Ordinal;
+use crate::item::Item;
+use crate::limits::TURN_BATCH;
+use crate::rejection::Rejection;
+use crate::time::{DurationMs, Timestamp};
+use crate::views::{Answer, Body, Judgement, Origin, ReservationFilter};
+
+/// Expiries may take this much of a turn's batch, so that what they free is also offered in the same turn.
+const EXPIRY_SHARE: usize = TURN_BATCH / 2;
+
+/// What can be read of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// One's own reservation.
+    Reservation(Claim),
+    /// One's own order.
+    Order(Claim),
+    /// A page of the item's reservations, for operators.
+    Reservations {
+        /// Which ones.
+        filter: ReservationFilter,
+        /// The first to look at.
+        from: Ordinal,
+        /// How many to return at most.
+        limit: usize,
+    },
+    /// The item itself.
+    Item,
+}
+
+/// A turn under way.
+#[derive(Debug)]
+pub struct Turn<'i> {
+    item: &'i mut Item,
+    now: Timestamp,
+    recorded: Vec<Recorded>,
+    batch_left: usize,
+}
+
+/// What a turn did.
+#[derive(Debug)]
+pub struct TurnEnd {
+    /// The events, applied already, to be written.
+    pub recorded: Vec<Recorded>,
+    /// Whether more is due or promotable: another turn should follow without waiting for anything.
+    pub backlog: bool,
+}
+
+impl<'i> Turn<'i> {
+    /// Begins a turn at `now` (or at the item's logged time, if that is later) with what is due.
+    pub fn begin(item: &'i mut Item, now: Timestamp) -> Self {
+        let now = now.max(item.now());
+        item.advance_timers(now);
+        let mut turn = Self { item, now, recorded: Vec::new(), batch_left: TURN_BATCH };
+        turn.happen_what_is_due();
+        turn
+    }
+
+    /// Begins the first turn after a restart: holds that would end too soon get the restart grace first.
+    pub fn begin_after_restart(item: &'i mut Item, now: Timestamp, resumed_at: Timestamp, grace: DurationMs) -> Self {
+        let now = now.max(item.now());
+        let resumed = clock_resumed(item, resumed_at.max(item.now()), grace);
+        let mut turn = Self { item, now, recorded: Vec::new(), batch_left: TURN_BATCH };
+        if let Some(event) = resumed {
+            turn.record(event, None);
+        }
+        turn.item.advance_timers(turn.now);
+        turn.happen_what_is_due();
+        turn
+    }
+
+    /// Judges a command and applies what it leads to, with all that follows from it in this turn.
+    pub fn judge(&mut self, request: &Request) -> Judgement {
+        if let Some(reservation) = request.command.names() {
+            self.end_if_due(reservation);
+        }
+        let outcome = match decide(self.item, request, self.now) {
+            Ok(Decision::Accept(events)) => {
+                let answer = self.accept(events, request.idempotency);
+                self.happen_what_is_due();
+                answer
+            }
+            Ok(Decision::Replay(acceptance)) => self.answer_of(&acceptance, Origin::Replayed),
+            Ok(Decision::AlreadySo(what)) => self.as_it_is(what, request),
+            Err(rejection) => Err(rejection),
+        };
+        self.judgement(outcome)
+    }
+
+    /// Reads. What is due of the reservation asked for happens first, so that nobody reads a hold that is over.
+    pub fn read(&mut self, query: &Query) -> Judgement {
+        let body = match query {
+            Query::Reservation(claim) => self.claimed(claim).and_then(|ordinal| self.reservation(ordinal)),
+            Query::Order(claim) => self.claimed(claim).and_then(|ordinal| self.order(ordinal)),
+            Query::Reservations { filter, from, limit } => Ok(self.page(*filter, *from, *limit)),
+            Query::Item => Ok(Body::Item(Box::new(self.item.view()))),
+        };
+        self.judgement(body.map(|body| Answer { body, origin: Origin::AsItIs }))
+    }
+
+    /// Ends the turn.
+    #[must_use]
+    pub fn end(self) -> TurnEnd {
+        let backlog = self.next().is_some() || self.item.timers().needs_work();
+        debug_assert!(backlog || self.item.serves_all_it_can(), "invariant 5: somebody waits for free units");
+        TurnEnd { recorded: self.recorded, backlog }
+    }
+
+    fn judgement(&self, outcome: Result<Answer, Rejection>) -> Judgement {
+        Judgement { sequence: self.item.seq(), at: self.now, outcome }
+    }
+
+    fn record(&mut self, event: Event, idempotency: Option<Idempotency>) {
+        let recorded = Recorded { seq: self.item.seq().next(), at: self.now, idempotency, event };
+        self.item.apply(&recorded);
+        self.recorded.push(recorded);
+    }
+
+    fn accept(&mut self, events: Vec<Event>, idempotency: Option<Idempotency>) -> Result<Answer, Rejection> {
+        let mut acceptance = None;
+        for event in events {
+            let key = if acceptance.is_none() { idempotency } else { None };
+            self.record(event, key);
+            if let (None, Some(first)) = (&acceptance, self.recorded.last()) {
+                acceptance = Some(self.item.acceptance(first));
+            }
+        }
+        self.answer_of(&acceptance.ok_or(Rejection::NotFound)?, Origin::Accepted)
+    }
+
+    fn answer_of(&self, acceptance: &Acceptance, origin: Origin) -> Result<Answer, Rejection> {
+        self.item.answer_of(acceptance, origin).ok_or(Rejection::NotFound)
+    }
+
+    fn as_it_is(&self, what: AlreadySo, request: &Request) -> Result<Answer, Rejection> {
+        let ordinal = request.command.names().ok_or(Rejection::NotFound)?;
+        let body = match what {
+            AlreadySo::Cancelled => self.reservation(ordinal),
+            AlreadySo::Ordered => self.order(ordinal),
+        }?;
+        Ok(Answer { body, origin: Origin::AsItIs })
+    }
+
+    fn end_if_due(&mut self, reservation: Ordinal) {
+        if let Some(event) = expiry_of(self.item, reservation, self.now) {
+            self.record(event, None);
+            self.happen_what_is_due();
+        }
+    }
+
+    /// Works off what is due, as far as the batch reaches: phases first, for a sale that is over promotes nobody;
+    /// then expiries in order, then promotions with the units they freed.
+    fn happen_what_is_due(&mut self) {
+        let expiries_end = self.batch_left.saturating_sub(EXPIRY_SHARE);
+        while let Some(event) = next_due_change(self.item, self.now) {
+            self.record(event, None);
+        }
+        while self.batch_left > expiries_end
+            && let Some(event) = next_expiry(self.item, self.now)
+        {
+            self.batch_left = self.batch_left.saturating_sub(1);
+            self.record(event, None);
+        }
+        while self.batch_left > 0
+            && let Some(event) = next_promotion(self.item, self.now)
+        {
+            self.batch_left = self.batch_left.saturating_sub(1);
+            self.record(event, None);
+        }
+        // The last promotion or lapse may have emptied what was left to sell.
+        while let Some(event) = next_due_change(self.item, self.now) {
+            self.record(event, None);
+        }
+    }
+
+    fn next(&self) -> Option<Event> {
+        next_due_change(self.item, self.now)
+            .or_else(|| next_expiry(self.item, self.now))
+            .or_else(|| next_promotion(self.item, self.now))
+    }
+
+    fn claimed(&mut self, claim: &Claim) -> Result<Ordinal, Rejection> {
+        self.end_if_due(claim.reservation);
+        if self.item.is_of(claim.reservation, &claim.customer) {
+            Ok(claim.reservation)
+        } else {
+            Err(Rejection::NotFound)
+        }
+    }
+
+    fn reservation(&self, ordinal: Ordinal) -> Result<Body, Rejection> {
+        let view = self.item.reservation_view(ordinal, self.now).ok_or(Rejection::NotFound)?;
+        Ok(Body::Reservation(Box::new(view)))
+    }
+
+    fn order(&self, ordinal: Ordinal) -> Result<Body, Rejection> {
+        let view = self.item.order_view(ordinal, self.now).ok_or(Rejection::NotFound)?;
+        Ok(Body::Order(Box::new(view)))
+    }
+
+    fn page(&self, filter: ReservationFilter, from: Ordinal, limit: usize) -> Body {
+        self.item.page(filter, from, limit, self.now)
+    }
+}

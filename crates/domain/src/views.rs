@@ -1,0 +1,224 @@
+//! What an item tells about itself: answers to commands and reads, with everything a wire shape needs.
+
+use crate::event::LapseReason;
+use crate::identity::{OrderId, ReservationId};
+use crate::ids::{Ordinal, Revision, Seq};
+use crate::item::Phase;
+use crate::money::Money;
+use crate::payment::Capture;
+use crate::policy::Settings;
+use crate::rejection::Rejection;
+use crate::text::{CustomerId, Sku};
+use crate::time::Timestamp;
+use crate::units::{Quantity, Units};
+use std::sync::Arc;
+
+/// How an item judged a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The item's place in its log that this reflects.
+    pub sequence: Seq,
+    /// When.
+    pub at: Timestamp,
+    /// The answer, or why not.
+    pub outcome: Result<Answer, Rejection>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// What is told.
+    pub body: Body,
+    /// How it came about.
+    pub origin: Origin,
+}
+
+/// How an answer came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This request was accepted and had its effect.
+    Accepted,
+    /// The same request was accepted before; this is its answer again, with the values of that moment.
+    Replayed,
+    /// Nothing was changed: a read, or what was asked for is so already.
+    AsItIs,
+}
+
+/// What an answer tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// A reservation.
+    Reservation(Box<ReservationView>),
+    /// An order.
+    Order(Box<OrderView>),
+    /// An item.
+    Item(Box<ItemView>),
+    /// Reservations of an item, in order of arrival.
+    Reservations {
+        /// The page.
+        page: Vec<ReservationView>,
+        /// Where the next page begins, if there may be more.
+        next: Option<Ordinal>,
+    },
+}
+
+/// How many units are where. `total = available + held + sold`, always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemStatus {
+    /// The item's phase.
+    pub phase: Phase,
+    /// All units.
+    pub total: Units,
+    /// Free ones.
+    pub available: Units,
+    /// Units set aside for live holds.
+    pub held: Units,
+    /// Units sold.
+    pub sold: Units,
+    /// Reservations on the waitlist.
+    pub waiting: u32,
+    /// How often operators have changed the item.
+    pub revision: Revision,
+}
+
+/// An item as everybody may see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemView {
+    /// Its public name.
+    pub sku: Sku,
+    /// How many units are where.
+    pub status: ItemStatus,
+    /// What the operator decided. Shared: it changes far less often than the rest.
+    pub settings: Arc<Settings>,
+    /// The place in the item's log that this reflects.
+    pub sequence: Seq,
+    /// Logged time of that place.
+    pub at: Timestamp,
+}
+
+/// A reservation as its owner and operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReservationView {
+    /// Its id.
+    pub id: ReservationId,
+    /// The item's public name.
+    pub sku: Sku,
+    /// Whose.
+    pub customer: CustomerId,
+    /// How many units.
+    pub quantity: Quantity,
+    /// What it is.
+    pub state: StateView,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// The place in the item's log that this reflects.
+    pub sequence: Seq,
+    /// The place of this reservation's own last change.
+    pub changed: Seq,
+    /// When this was read.
+    pub at: Timestamp,
+    /// Its order, if it has one.
+    pub order: Option<OrderSummary>,
+}
+
+/// What a reservation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateView {
+    /// On the waitlist.
+    Waiting {
+        /// Place in line, from 1.
+        position: u32,
+        /// Rough estimate of the wait, in seconds.
+        estimated_wait_s: u32,
+    },
+    /// Units are set aside until then.
+    Held {
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// Sold.
+    Confirmed,
+    /// Cancelled by its customer.
+    Cancelled,
+    /// Time ran out.
+    Expired,
+    /// Never got a turn.
+    Lapsed(LapseReason),
+}
+
+/// Which reservations a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are the states of a reservation")]
+pub enum ReservationFilter {
+    All,
+    Waiting,
+    Held,
+    Confirmed,
+    Cancelled,
+    Expired,
+    Lapsed,
+}
+
+impl ReservationFilter {
+    pub(crate) const fn admits(self, state: &StateView) -> bool {
+        match self {
+            Self::All => true,
+            Self::Waiting => matches!(state, StateView::Waiting { .. }),
+            Self::Held => matches!(state, StateView::Held { .. }),
+            Self::Confirmed => matches!(state, StateView::Confirmed),
+            Self::Cancelled => matches!(state, StateView::Cancelled),
+            Self::Expired => matches!(state, StateView::Expired),
+            Self::Lapsed => matches!(state, StateView::Lapsed(_)),
+        }
+    }
+}
+
+/// What an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderState {
+    /// Until then a payment is in time.
+    AwaitingPayment {
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// Paid; the sale is final.
+    Paid,
+    /// Cancelled with its reservation.
+    Cancelled,
+    /// Time ran out unpaid.
+    Expired,
+}
+
+/// An order in short, as a reservation shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderSummary {
+    /// Its id.
+    pub id: OrderId,
+    /// What it is.
+    pub state: OrderState,
+    /// Price × quantity.
+    pub amount: Money,
+}
+
+/// An order as its owner and operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderView {
+    /// Id, state, amount.
+    pub summary: OrderSummary,
+    /// The item's public name.
+    pub sku: Sku,
+    /// Whose.
+    pub customer: CustomerId,
+    /// How many units.
+    pub quantity: Quantity,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// The money that paid it.
+    pub capture: Option<Capture>,
+    /// The place in the item's log that this reflects.
+    pub sequence: Seq,
+    /// The place of this order's own last change.
+    pub changed: Seq,
+    /// When this was read.
+    pub at: Timestamp,
+}
