@@ -21,7 +21,7 @@ use crate::identity::{ItemKey, ReservationId};
 use crate::ids::{ItemNo, Ordinal, Revision, Seq};
 use crate::money::Money;
 use crate::policy::Settings;
-use crate::text::Sku;
+use crate::text::{CustomerId, Sku};
 use crate::time::Timestamp;
 use crate::units::Quantity;
 use crate::waitlist::Waitlist;
@@ -181,6 +181,11 @@ impl Item {
         let opens = self.settings.opens_at.filter(|_| self.phase == Phase::Scheduled);
         let closes = self.settings.closes_at.filter(|_| self.phase != Phase::Closed);
         [self.timers.next_wake(), opens, closes].into_iter().flatten().min()
+    }
+
+    /// Every reservation and whose it is, in order of arrival.
+    pub fn owners(&self) -> impl Iterator<Item = (Ordinal, &CustomerId)> {
+        self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, &self.customers.get(found.customer).id))
     }
 
     /// Lets the timer wheel find what is due at `now`. Changes where timers lie, never which are armed: no event,

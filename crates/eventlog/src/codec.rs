@@ -1,0 +1,118 @@
+//! Events to bytes and back: tag, version, length, and a bincode body. The only module that knows bincode.
+//!
+//! Decoding is bounded: a body is at most 64 KiB by its length field, and bincode gets a limit besides.
+
+use crate::record::{BodyVersion, EncodedEvent, EventHead, RawEvent, Tag};
+use crate::stored::event;
+use domain::event::{Event, PartitionEvent, Recorded};
+use domain::ids::{ItemNo, Seq};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Most bytes that decoding one event may claim.
+const EVENT_DECODE_LIMIT: usize = 64 * 1024;
+
+/// Most bytes that decoding one item of a snapshot may claim: an item at its own bound of reservations, and a margin.
+const ITEM_DECODE_LIMIT: usize = 8 * 1024 * 1024 * 1024;
+
+/// What kind of event a body is, and which shape of it: tags are never reused, shapes never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// Which event.
+    pub tag: Tag,
+    /// Which shape of it.
+    pub version: BodyVersion,
+}
+
+/// An event of either kind of stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamEvent {
+    /// Of an item.
+    Item(Recorded),
+    /// Of a partition.
+    Partition(Recorded<PartitionEvent>),
+}
+
+impl StreamEvent {
+    /// Its place in its stream.
+    #[must_use]
+    pub const fn seq(&self) -> Seq {
+        match self {
+            Self::Item(recorded) => recorded.seq,
+            Self::Partition(recorded) => recorded.seq,
+        }
+    }
+}
+
+/// Why an event cannot be decoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// A kind this program does not know.
+    #[error("event type {} version {} is not known to this program; it was written by a later one", .0.tag.0, .0.version.0)]
+    Kind(Kind),
+    /// The body is not what its kind says.
+    #[error("the body does not have the shape of its type: {0}")]
+    Shape(String),
+    /// A value that no correct writer can have written.
+    #[error("{field}: {problem}")]
+    Value {
+        /// Which.
+        field: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
+    // Our stored shapes hold numbers, texts, options and lists of them: bincode can encode all of these.
+    bincode::serde::encode_to_vec(value, bincode::config::standard()).expect("a stored shape can be encoded")
+}
+
+fn whole<T>(decoded: Result<(T, usize), bincode::error::DecodeError>, length: usize) -> Result<T, CodecError> {
+    match decoded {
+        Ok((value, used)) if used == length => Ok(value),
+        Ok((_, used)) => Err(CodecError::Shape(format!("{} bytes too many", length.saturating_sub(used)))),
+        Err(error) => Err(CodecError::Shape(error.to_string())),
+    }
+}
+
+pub(crate) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let config = bincode::config::standard().with_limit::<EVENT_DECODE_LIMIT>();
+    whole(bincode::serde::decode_from_slice(bytes, config), bytes.len())
+}
+
+pub(crate) fn from_snapshot_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    let config = bincode::config::standard().with_limit::<ITEM_DECODE_LIMIT>();
+    whole(bincode::serde::decode_from_slice(bytes, config), bytes.len())
+}
+
+/// An item's event as the log stores it.
+#[must_use]
+pub fn encode_item_event(item: ItemNo, recorded: &Recorded<Event>) -> EncodedEvent {
+    let (kind, body) = event::encode(recorded);
+    framed(EventHead { item, seq: recorded.seq, at: recorded.at, tag: kind.tag, version: kind.version }, &body)
+}
+
+/// A partition's event as the log stores it.
+#[must_use]
+pub fn encode_partition_event(stream: ItemNo, recorded: &Recorded<PartitionEvent>) -> EncodedEvent {
+    let (kind, body) = event::encode_partition(recorded);
+    framed(EventHead { item: stream, seq: recorded.seq, at: recorded.at, tag: kind.tag, version: kind.version }, &body)
+}
+
+fn framed(head: EventHead, body: &[u8]) -> EncodedEvent {
+    // The domain's limits on texts keep every event far below EVENT_BYTES_MAX, and streams begin at 1.
+    EncodedEvent::new(head, body).expect("an event of the domain fits its frame")
+}
+
+/// Decodes an event.
+///
+/// # Errors
+/// [`CodecError`] says why it cannot be.
+pub fn decode_event(raw: &RawEvent<'_>) -> Result<StreamEvent, CodecError> {
+    if raw.head.item.is_partition_stream() {
+        event::decode_partition(raw).map(StreamEvent::Partition)
+    } else {
+        event::decode(raw).map(StreamEvent::Item)
+    }
+}

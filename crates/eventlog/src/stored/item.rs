@@ -1,0 +1,259 @@
+//! A stored item: what a snapshot holds of it (version 1).
+
+use super::event::{lapse_from, lapse_to};
+use super::value::{CaptureV1, IdempotencyV1, SettingsV1, at, checked, quantity, units};
+use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
+use domain::idempotency::{Acceptance, Answered, Entry, Idempotency};
+use domain::identity::ItemKey;
+use domain::ids::{ItemNo, Ordinal, Revision, Seq};
+use domain::item::{
+    CustomerParts, HoldParts, IdempotencyParts, ItemParts, Phase, ReservationParts, SaleParts, StateParts,
+};
+use domain::policy::ExtensionPolicy;
+use domain::text::{CustomerId, Sku};
+use domain::time::{DurationMs, Timestamp};
+use domain::views::ItemStatus;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+struct ItemV1 {
+    no: u32,
+    key: [u8; 32],
+    sku: String,
+    settings: SettingsV1,
+    phase: u8,
+    total: u32,
+    revision: u64,
+    seq: u64,
+    now_ms: u64,
+    freed_by: u64,
+    customers: Vec<(String, u8, u64)>,
+    reservations: Vec<ReservationV1>,
+    idempotency: Vec<(IdempotencyV1, AcceptanceV1)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReservationV1 {
+    customer: u32,
+    quantity: u32,
+    accepted_at_ms: u64,
+    changed: u64,
+    state: StateV1,
+}
+
+// The order of variants is part of the stored shape.
+#[derive(Serialize, Deserialize)]
+enum StateV1 {
+    Waiting,
+    Held { deadline_ms: u64, ordered_at_ms: Option<u64>, times: u8, by_ms: u64, grace_ms: u64 },
+    Confirmed { ordered_at_ms: u64, capture: CaptureV1 },
+    Cancelled { ordered_at_ms: Option<u64> },
+    Expired { ordered_at_ms: Option<u64> },
+    Lapsed(u8),
+}
+
+#[derive(Serialize, Deserialize)]
+struct AcceptanceV1 {
+    seq: u64,
+    at_ms: u64,
+    answered: AnsweredV1,
+}
+
+// The order of variants is part of the stored shape.
+#[derive(Serialize, Deserialize)]
+enum AnsweredV1 {
+    Held { reservation: u32, expires_at_ms: u64, ordered_at_ms: Option<u64> },
+    Waiting { reservation: u32, position: u32, estimated_wait_s: u32 },
+    Cancelled(u32),
+    Ordered { reservation: u32, expires_at_ms: u64 },
+    Paid(u32),
+    Item { phase: u8, total: u32, available: u32, held: u32, sold: u32, waiting: u32, revision: u64 },
+}
+
+const fn phase_to(phase: Phase) -> u8 {
+    match phase {
+        Phase::Scheduled => 1,
+        Phase::Open => 2,
+        Phase::Paused => 3,
+        Phase::Closed => 4,
+    }
+}
+
+fn phase_from(code: u8) -> Result<Phase, CodecError> {
+    match code {
+        1 => Ok(Phase::Scheduled),
+        2 => Ok(Phase::Open),
+        3 => Ok(Phase::Paused),
+        4 => Ok(Phase::Closed),
+        other => checked("phase", Err(format!("{other} is not known"))),
+    }
+}
+
+/// An item's facts as bytes: the same for the same facts on every machine, so their hash is the state's hash.
+#[must_use]
+pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
+    let stored = ItemV1 {
+        no: parts.no.as_u32(),
+        key: *parts.key.as_bytes(),
+        sku: parts.sku.as_str().to_owned(),
+        settings: (&parts.settings).into(),
+        phase: phase_to(parts.phase),
+        total: parts.total.get(),
+        revision: parts.revision.0,
+        seq: parts.seq.0,
+        now_ms: parts.now.as_millis(),
+        freed_by: parts.freed_by.0,
+        customers: parts
+            .customers
+            .iter()
+            .map(|found| (found.id.as_str().to_owned(), found.expiries_in_row, found.cooling_until.as_millis()))
+            .collect(),
+        reservations: parts.reservations.iter().map(reservation_to).collect(),
+        idempotency: parts.idempotency.iter().map(idempotency_to).collect(),
+    };
+    to_bytes(&stored)
+}
+
+/// An item's facts from bytes.
+///
+/// # Errors
+/// [`CodecError`] where the bytes are not what [`encode_item`] writes.
+pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
+    let stored: ItemV1 = from_snapshot_bytes(bytes)?;
+    Ok(ItemParts {
+        no: ItemNo::from_u32(stored.no),
+        key: ItemKey::from_bytes(stored.key),
+        sku: checked("sku", Sku::parse(&stored.sku))?,
+        settings: stored.settings.try_into()?,
+        phase: phase_from(stored.phase)?,
+        total: units(stored.total)?,
+        revision: Revision(stored.revision),
+        seq: Seq(stored.seq),
+        now: at(stored.now_ms),
+        freed_by: Seq(stored.freed_by),
+        customers: stored.customers.into_iter().map(customer_from).collect::<Result<_, _>>()?,
+        reservations: stored.reservations.into_iter().map(reservation_from).collect::<Result<_, _>>()?,
+        idempotency: stored.idempotency.into_iter().map(idempotency_from).collect::<Result<_, _>>()?,
+    })
+}
+
+fn customer_from((id, expiries_in_row, cooling_until): (String, u8, u64)) -> Result<CustomerParts, CodecError> {
+    let id = checked("customer", CustomerId::parse(&id))?;
+    Ok(CustomerParts { id, expiries_in_row, cooling_until: at(cooling_until) })
+}
+
+fn reservation_to(parts: &ReservationParts) -> ReservationV1 {
+    let ordered = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
+    let state = match &parts.state {
+        StateParts::Waiting => StateV1::Waiting,
+        StateParts::Held(hold) => StateV1::Held {
+            deadline_ms: hold.deadline.as_millis(),
+            ordered_at_ms: ordered(hold.ordered_at),
+            times: hold.extension.times,
+            by_ms: hold.extension.by.as_millis(),
+            grace_ms: hold.grace.as_millis(),
+        },
+        StateParts::Confirmed(sale) => {
+            StateV1::Confirmed { ordered_at_ms: sale.ordered_at.as_millis(), capture: (&sale.capture).into() }
+        }
+        StateParts::Cancelled { ordered_at } => StateV1::Cancelled { ordered_at_ms: ordered(*ordered_at) },
+        StateParts::Expired { ordered_at } => StateV1::Expired { ordered_at_ms: ordered(*ordered_at) },
+        StateParts::Lapsed(reason) => StateV1::Lapsed(lapse_to(*reason)),
+    };
+    ReservationV1 {
+        customer: parts.customer,
+        quantity: parts.quantity.get(),
+        accepted_at_ms: parts.accepted_at.as_millis(),
+        changed: parts.changed.0,
+        state,
+    }
+}
+
+fn reservation_from(stored: ReservationV1) -> Result<ReservationParts, CodecError> {
+    let state = match stored.state {
+        StateV1::Waiting => StateParts::Waiting,
+        StateV1::Held { deadline_ms, ordered_at_ms, times, by_ms, grace_ms } => StateParts::Held(HoldParts {
+            deadline: at(deadline_ms),
+            ordered_at: ordered_at_ms.map(at),
+            extension: ExtensionPolicy { times, by: DurationMs::from_millis(by_ms) },
+            grace: DurationMs::from_millis(grace_ms),
+        }),
+        StateV1::Confirmed { ordered_at_ms, capture } => {
+            StateParts::Confirmed(SaleParts { ordered_at: at(ordered_at_ms), capture: capture.try_into()? })
+        }
+        StateV1::Cancelled { ordered_at_ms } => StateParts::Cancelled { ordered_at: ordered_at_ms.map(at) },
+        StateV1::Expired { ordered_at_ms } => StateParts::Expired { ordered_at: ordered_at_ms.map(at) },
+        StateV1::Lapsed(reason) => StateParts::Lapsed(lapse_from(reason)?),
+    };
+    Ok(ReservationParts {
+        customer: stored.customer,
+        quantity: quantity(stored.quantity)?,
+        accepted_at: at(stored.accepted_at_ms),
+        changed: Seq(stored.changed),
+        state,
+    })
+}
+
+fn idempotency_to(parts: &IdempotencyParts) -> (IdempotencyV1, AcceptanceV1) {
+    let acceptance = &parts.entry.acceptance;
+    let answered = match &acceptance.answered {
+        Answered::Held { reservation, expires_at, ordered_at } => AnsweredV1::Held {
+            reservation: reservation.0,
+            expires_at_ms: expires_at.as_millis(),
+            ordered_at_ms: ordered_at.map(Timestamp::as_millis),
+        },
+        Answered::Waiting { reservation, position, estimated_wait_s } => AnsweredV1::Waiting {
+            reservation: reservation.0,
+            position: *position,
+            estimated_wait_s: *estimated_wait_s,
+        },
+        Answered::Cancelled { reservation } => AnsweredV1::Cancelled(reservation.0),
+        Answered::Ordered { reservation, expires_at } => {
+            AnsweredV1::Ordered { reservation: reservation.0, expires_at_ms: expires_at.as_millis() }
+        }
+        Answered::Paid { reservation } => AnsweredV1::Paid(reservation.0),
+        Answered::Item(status) => AnsweredV1::Item {
+            phase: phase_to(status.phase),
+            total: status.total.get(),
+            available: status.available.get(),
+            held: status.held.get(),
+            sold: status.sold.get(),
+            waiting: status.waiting,
+            revision: status.revision.0,
+        },
+    };
+    let hashes = Idempotency { request: parts.request, content: parts.entry.content };
+    (hashes.into(), AcceptanceV1 { seq: acceptance.seq.0, at_ms: acceptance.at.as_millis(), answered })
+}
+
+fn idempotency_from((hashes, stored): (IdempotencyV1, AcceptanceV1)) -> Result<IdempotencyParts, CodecError> {
+    let answered = match stored.answered {
+        AnsweredV1::Held { reservation, expires_at_ms, ordered_at_ms } => Answered::Held {
+            reservation: Ordinal(reservation),
+            expires_at: at(expires_at_ms),
+            ordered_at: ordered_at_ms.map(at),
+        },
+        AnsweredV1::Waiting { reservation, position, estimated_wait_s } => {
+            Answered::Waiting { reservation: Ordinal(reservation), position, estimated_wait_s }
+        }
+        AnsweredV1::Cancelled(reservation) => Answered::Cancelled { reservation: Ordinal(reservation) },
+        AnsweredV1::Ordered { reservation, expires_at_ms } => {
+            Answered::Ordered { reservation: Ordinal(reservation), expires_at: at(expires_at_ms) }
+        }
+        AnsweredV1::Paid(reservation) => Answered::Paid { reservation: Ordinal(reservation) },
+        AnsweredV1::Item { phase, total, available, held, sold, waiting, revision } => {
+            Answered::Item(Box::new(ItemStatus {
+                phase: phase_from(phase)?,
+                total: units(total)?,
+                available: units(available)?,
+                held: units(held)?,
+                sold: units(sold)?,
+                waiting,
+                revision: Revision(revision),
+            }))
+        }
+    };
+    let hashes = Idempotency::from(hashes);
+    let acceptance = Acceptance { seq: Seq(stored.seq), at: at(stored.at_ms), answered };
+    Ok(IdempotencyParts { request: hashes.request, entry: Entry { content: hashes.content, acceptance } })
+}

@@ -1,0 +1,6 @@
+//! Stored shapes, frozen per version. A shape here never changes: a new one gets a new version and an upcaster, and
+//! the golden bytes in `tests/golden` fail on any slip. The domain's own types stay free to change.
+
+pub(crate) mod event;
+pub(crate) mod item;
+pub(crate) mod value;

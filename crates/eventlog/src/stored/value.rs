@@ -1,0 +1,195 @@
+//! Values that several stored shapes share (version 1), and their way back into the domain's checked types.
+
+use crate::codec::CodecError;
+use domain::idempotency::{Fingerprint, Idempotency};
+use domain::money::{Currency, Money};
+use domain::payment::{Capture, Provider};
+use domain::policy::{CoolOffPolicy, ExtensionPolicy, Policy, Settings, WaitlistPolicy};
+use domain::text::{ItemName, PaymentId, ProviderEventId};
+use domain::time::{DurationMs, Timestamp};
+use domain::units::{Quantity, Units};
+use serde::{Deserialize, Serialize};
+
+/// Turns what a domain type refuses into an error that names the field.
+pub(crate) fn checked<T, E: std::fmt::Display>(field: &'static str, parsed: Result<T, E>) -> Result<T, CodecError> {
+    parsed.map_err(|error| CodecError::Value { field, problem: error.to_string() })
+}
+
+pub(crate) fn quantity(count: u32) -> Result<Quantity, CodecError> {
+    checked("quantity", Quantity::new(count))
+}
+
+pub(crate) fn units(count: u32) -> Result<Units, CodecError> {
+    checked("units", Units::new(count))
+}
+
+pub(crate) fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct IdempotencyV1 {
+    request: [u8; 16],
+    content: [u8; 16],
+}
+
+impl From<Idempotency> for IdempotencyV1 {
+    fn from(value: Idempotency) -> Self {
+        Self { request: value.request.0.to_le_bytes(), content: value.content.0.to_le_bytes() }
+    }
+}
+
+impl From<IdempotencyV1> for Idempotency {
+    fn from(value: IdempotencyV1) -> Self {
+        Self {
+            request: Fingerprint(u128::from_le_bytes(value.request)),
+            content: Fingerprint(u128::from_le_bytes(value.content)),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct MoneyV1 {
+    minor: u64,
+    currency: [u8; 3],
+}
+
+impl From<Money> for MoneyV1 {
+    fn from(value: Money) -> Self {
+        let mut currency = [0; 3];
+        for (to, from) in currency.iter_mut().zip(value.currency.as_str().bytes()) {
+            *to = from;
+        }
+        Self { minor: value.minor, currency }
+    }
+}
+
+impl TryFrom<MoneyV1> for Money {
+    type Error = CodecError;
+
+    fn try_from(value: MoneyV1) -> Result<Self, CodecError> {
+        let letters = String::from_utf8_lossy(&value.currency);
+        Ok(Self { minor: value.minor, currency: checked("currency", Currency::parse(&letters))? })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CaptureV1 {
+    provider: u8,
+    payment: String,
+    report: Option<String>,
+    amount: MoneyV1,
+}
+
+impl From<&Capture> for CaptureV1 {
+    fn from(value: &Capture) -> Self {
+        let provider = match value.provider {
+            Provider::External => 1,
+            Provider::Simulated => 2,
+            Provider::Generic => 3,
+            Provider::Stripe => 4,
+        };
+        Self {
+            provider,
+            payment: value.payment.as_str().to_owned(),
+            report: value.report.as_ref().map(|report| report.as_str().to_owned()),
+            amount: value.amount.into(),
+        }
+    }
+}
+
+impl TryFrom<CaptureV1> for Capture {
+    type Error = CodecError;
+
+    fn try_from(value: CaptureV1) -> Result<Self, CodecError> {
+        let provider = match value.provider {
+            1 => Provider::External,
+            2 => Provider::Simulated,
+            3 => Provider::Generic,
+            4 => Provider::Stripe,
+            other => return checked("provider", Err(format!("{other} is not known"))),
+        };
+        Ok(Self {
+            provider,
+            payment: checked("payment", PaymentId::parse(&value.payment))?,
+            report: match value.report {
+                Some(report) => Some(checked("report", ProviderEventId::parse(&report))?),
+                None => None,
+            },
+            amount: value.amount.try_into()?,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SettingsV1 {
+    name: String,
+    unit_price: MoneyV1,
+    per_order_max: u32,
+    per_customer_limit: u32,
+    hold_time_ms: u64,
+    grace_ms: u64,
+    waitlist_enabled: bool,
+    waitlist_capacity: u32,
+    extension_times: u8,
+    extension_by_ms: u64,
+    cool_off_after_expiries: u8,
+    cool_off_lasts_ms: u64,
+    close_when_sold: bool,
+    opens_at_ms: Option<u64>,
+    closes_at_ms: Option<u64>,
+}
+
+impl From<&Settings> for SettingsV1 {
+    fn from(value: &Settings) -> Self {
+        let policy = &value.policy;
+        Self {
+            name: value.name.as_str().to_owned(),
+            unit_price: value.unit_price.into(),
+            per_order_max: policy.per_order_max.get(),
+            per_customer_limit: policy.per_customer_limit.get(),
+            hold_time_ms: policy.hold_time.as_millis(),
+            grace_ms: policy.grace.as_millis(),
+            waitlist_enabled: policy.waitlist.enabled,
+            waitlist_capacity: policy.waitlist.capacity,
+            extension_times: policy.extension.times,
+            extension_by_ms: policy.extension.by.as_millis(),
+            cool_off_after_expiries: policy.cool_off.after_expiries,
+            cool_off_lasts_ms: policy.cool_off.lasts.as_millis(),
+            close_when_sold: policy.close_when_sold,
+            opens_at_ms: value.opens_at.map(Timestamp::as_millis),
+            closes_at_ms: value.closes_at.map(Timestamp::as_millis),
+        }
+    }
+}
+
+impl TryFrom<SettingsV1> for Settings {
+    type Error = CodecError;
+
+    fn try_from(value: SettingsV1) -> Result<Self, CodecError> {
+        let settings = Self {
+            name: checked("name", ItemName::parse(&value.name))?,
+            unit_price: value.unit_price.try_into()?,
+            policy: Policy {
+                per_order_max: quantity(value.per_order_max)?,
+                per_customer_limit: quantity(value.per_customer_limit)?,
+                hold_time: DurationMs::from_millis(value.hold_time_ms),
+                grace: DurationMs::from_millis(value.grace_ms),
+                waitlist: WaitlistPolicy { enabled: value.waitlist_enabled, capacity: value.waitlist_capacity },
+                extension: ExtensionPolicy {
+                    times: value.extension_times,
+                    by: DurationMs::from_millis(value.extension_by_ms),
+                },
+                cool_off: CoolOffPolicy {
+                    after_expiries: value.cool_off_after_expiries,
+                    lasts: DurationMs::from_millis(value.cool_off_lasts_ms),
+                },
+                close_when_sold: value.close_when_sold,
+            },
+            opens_at: value.opens_at_ms.map(at),
+            closes_at: value.closes_at_ms.map(at),
+        };
+        checked("settings", settings.validate())?;
+        Ok(settings)
+    }
+}
