@@ -191,7 +191,7 @@ impl Canon {
         self
     }
 
-    fn number(&mut self, number: impl ToString) -> &mut Self {
+    fn number<N: Copy + ToString>(&mut self, number: N) -> &mut Self {
         self.word(&number.to_string())
     }
 
@@ -201,7 +201,7 @@ impl Canon {
 
     fn option(&mut self, value: Option<impl ToString>) -> &mut Self {
         match value {
-            Some(value) => self.word("some").number(value),
+            Some(value) => self.word("some").word(&value.to_string()),
             None => self.word("none"),
         }
     }

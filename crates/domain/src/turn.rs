@@ -111,10 +111,13 @@ impl<'i> Turn<'i> {
     }
 
     /// Ends the turn.
+    ///
+    /// # Panics
+    /// If invariant 5 is broken: somebody waits for units that are free.
     #[must_use]
     pub fn end(self) -> TurnEnd {
         let backlog = self.next().is_some() || self.item.timers().needs_work();
-        debug_assert!(backlog || self.item.serves_all_it_can(), "invariant 5: somebody waits for free units");
+        assert!(backlog || self.item.serves_all_it_can(), "invariant 5: somebody waits for free units");
         TurnEnd { recorded: self.recorded, backlog }
     }
 

@@ -100,7 +100,7 @@ impl Item {
                 self.end(*reservation, Change::Cancel, *released);
             }
             Event::HoldExpired { reservation, release_at, released } => {
-                self.expire(*reservation, *release_at, *released)
+                self.expire(*reservation, *release_at, *released);
             }
             Event::HoldExtended { reservation, deadline } => self.extend(*reservation, *deadline),
             Event::OrderPlaced { reservation, release_at, .. } => self.order(*reservation, *release_at),

@@ -240,7 +240,7 @@ impl Builder {
                 customer.held = customer.held.checked_add(quantity.get()).ok_or_else(overflow)?;
                 self.held = self.held.plus(quantity.units()).ok_or_else(overflow)?;
                 item.holds = item.holds.checked_add(1).ok_or_else(overflow)?;
-                ReservationState::Held(Box::new(rearm(hold, ordinal, &mut item.timers)))
+                ReservationState::Held(Box::new(rearm(&hold, ordinal, &mut item.timers)))
             }
             StateParts::Confirmed(sale) => {
                 customer.sold = customer.sold.checked_add(quantity.get()).ok_or_else(overflow)?;
@@ -273,7 +273,7 @@ impl Builder {
     }
 }
 
-fn rearm(parts: HoldParts, ordinal: Ordinal, timers: &mut TimerWheel) -> Hold {
+fn rearm(parts: &HoldParts, ordinal: Ordinal, timers: &mut TimerWheel) -> Hold {
     let grace = if parts.ordered_at.is_some() { parts.grace } else { DurationMs::ZERO };
     let release_at = parts.deadline.plus(grace);
     Hold {

@@ -210,7 +210,7 @@ impl Item {
         self.reservation(ordinal).is_some_and(|found| self.customers.get(found.customer).id == *customer)
     }
 
-    /// A page of reservations from `from` on. It ends at `limit` hits or after [`PAGE_SCAN_MAX`] reservations looked
+    /// A page of reservations from `from` on. It ends at `limit` hits or after 4,096 reservations looked
     /// at, whichever comes first, so that a rare state in a large item never stops the shop.
     #[must_use]
     pub fn page(&self, filter: ReservationFilter, from: Ordinal, limit: usize, at: Timestamp) -> Body {
