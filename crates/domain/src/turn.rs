@@ -116,6 +116,8 @@ impl<'i> Turn<'i> {
     /// If invariant 5 is broken: somebody waits for units that are free.
     #[must_use]
     pub fn end(self) -> TurnEnd {
+        // Holds granted in this turn may lie in a slot that begins before now though they end long after it.
+        self.item.advance_timers(self.now);
         let backlog = self.next().is_some() || self.item.timers().needs_work();
         assert!(backlog || self.item.serves_all_it_can(), "invariant 5: somebody waits for free units");
         TurnEnd { recorded: self.recorded, backlog }
@@ -171,7 +173,7 @@ impl<'i> Turn<'i> {
             self.record(event, None);
         }
         while self.batch_left > expiries_end
-            && let Some(event) = next_expiry(self.item, self.now)
+            && let Some(event) = self.next_expiry()
         {
             self.batch_left = self.batch_left.saturating_sub(1);
             self.record(event, None);
@@ -186,6 +188,16 @@ impl<'i> Turn<'i> {
         while let Some(event) = next_due_change(self.item, self.now) {
             self.record(event, None);
         }
+    }
+
+    /// The next hold that is due. What the wheel has found so far may be used up while more is due behind it.
+    fn next_expiry(&mut self) -> Option<Event> {
+        let found = next_expiry(self.item, self.now);
+        if found.is_some() || !self.item.timers().needs_work() {
+            return found;
+        }
+        self.item.advance_timers(self.now);
+        next_expiry(self.item, self.now)
     }
 
     fn next(&self) -> Option<Event> {
