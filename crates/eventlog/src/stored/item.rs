@@ -202,11 +202,9 @@ fn idempotency_to(parts: &IdempotencyParts) -> (IdempotencyV1, AcceptanceV1) {
             expires_at_ms: expires_at.as_millis(),
             ordered_at_ms: ordered_at.map(Timestamp::as_millis),
         },
-        Answered::Waiting { reservation, position, estimated_wait_s } => AnsweredV1::Waiting {
-            reservation: reservation.0,
-            position: *position,
-            estimated_wait_s: *estimated_wait_s,
-        },
+        Answered::Waiting { reservation, position, estimated_wait_s } => {
+            AnsweredV1::Waiting { reservation: reservation.0, position: *position, estimated_wait_s: *estimated_wait_s }
+        }
         Answered::Cancelled { reservation } => AnsweredV1::Cancelled(reservation.0),
         Answered::Ordered { reservation, expires_at } => {
             AnsweredV1::Ordered { reservation: reservation.0, expires_at_ms: expires_at.as_millis() }

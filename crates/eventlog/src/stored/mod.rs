@@ -3,4 +3,5 @@
 
 pub(crate) mod event;
 pub(crate) mod item;
+pub(crate) mod partition;
 pub(crate) mod value;

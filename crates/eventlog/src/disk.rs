@@ -1,0 +1,99 @@
+//! Files that survive a crash: written aside, synced, renamed, and the directory synced.
+
+use crate::log::LogError;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+/// Syncs a directory: what was created, renamed or removed in it stays so.
+pub(crate) fn sync_dir(dir: &Path) -> Result<(), LogError> {
+    File::open(dir).and_then(|opened| opened.sync_all()).map_err(LogError::io("sync the directory", dir))
+}
+
+/// Syncs the directory that holds `path`.
+pub(crate) fn sync_parent(path: &Path) -> Result<(), LogError> {
+    path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Creates a directory unless it is there, durably.
+pub(crate) fn create_dir(dir: &Path) -> Result<(), LogError> {
+    match fs::create_dir(dir) {
+        Ok(()) => sync_parent(dir),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(LogError::io("create", dir)(error)),
+    }
+}
+
+/// Replaces a file in one step: after a crash it is the old one or the new one. A temporary file left by an earlier
+/// crash is written over.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+    let aside = path.with_extension("tmp");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&aside)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(LogError::io("write", &aside))?;
+    rename(&aside, path)
+}
+
+/// Renames, durably.
+pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), LogError> {
+    fs::rename(from, to).map_err(LogError::io("rename", from))?;
+    sync_parent(to)
+}
+
+/// Reads a small file whole; `None` if there is none.
+pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(LogError::io("read", path)(error)),
+    }
+}
+
+/// Removes a file if it is there, durably. Says whether it was.
+pub(crate) fn remove_file(path: &Path) -> Result<bool, LogError> {
+    match fs::remove_file(path) {
+        Ok(()) => sync_parent(path).map(|()| true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(LogError::io("remove", path)(error)),
+    }
+}
+
+/// Removes a directory and all in it if it is there, durably.
+pub(crate) fn remove_tree(dir: &Path) -> Result<(), LogError> {
+    match fs::remove_dir_all(dir) {
+        Ok(()) => sync_parent(dir),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(LogError::io("remove", dir)(error)),
+    }
+}
+
+/// Copies a directory of files and directories to a place where nothing is, and syncs every one of them.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<(), LogError> {
+    create_dir(to)?;
+    for entry in fs::read_dir(from).map_err(LogError::io("list", from))? {
+        let entry = entry.map_err(LogError::io("list", from))?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type().map_err(LogError::io("look at", &source))?.is_dir() {
+            copy_tree(&source, &target)?;
+        } else {
+            // Shares blocks where the file system can.
+            fs::copy(&source, &target).map_err(LogError::io("copy", &source))?;
+            File::open(&target).and_then(|file| file.sync_all()).map_err(LogError::io("sync", &target))?;
+        }
+    }
+    sync_dir(to)
+}
+
+/// Names of what is in a directory.
+pub(crate) fn names_in(dir: &Path) -> Result<Vec<String>, LogError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(LogError::io("list", dir))? {
+        let entry = entry.map_err(LogError::io("list", dir))?;
+        names.extend(entry.file_name().into_string().ok());
+    }
+    names.sort_unstable();
+    Ok(names)
+}

@@ -1,0 +1,177 @@
+//! Closed generations: one flat file of records, one after another, that never changes again.
+//!
+//! sled writes some six bytes per byte and rewrites files when it opens them. What is closed needs neither: its
+//! records are copied into a plain file, checked on the way, and sled's files go. Any program can read it.
+
+use super::layout::GenerationDir;
+use super::live::Live;
+use crate::disk;
+use crate::ids::{LogId, RecordNo};
+use crate::limits::{HEADER_BYTES, PAYLOAD_BYTES_MAX, READ_BATCH_RECORDS};
+use crate::log::{LogError, ReadError};
+use crate::record::{Cursor, Verifier};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// How many records lie between two places that are remembered.
+const INDEX_STRIDE: u64 = 64;
+
+/// Where a record's payload length stands.
+const PAYLOAD_LEN_AT: usize = 52;
+
+/// A closed generation's file. Opened when it is first read.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    path: PathBuf,
+    first: RecordNo,
+    opened: OnceLock<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    file: File,
+    /// Where every [`INDEX_STRIDE`]th record begins.
+    index: Vec<u64>,
+    /// How many records there are, by the lengths they tell.
+    count: u64,
+}
+
+impl Sealed {
+    pub(super) const fn new(path: PathBuf, first: RecordNo) -> Self {
+        Self { path, first, opened: OnceLock::new() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Up to `limit` records from `from` to `upto`. A record that does not fit its place is given as the bytes that
+    /// are there, and ends the list: whoever checks it will see what is wrong.
+    pub(super) fn read(
+        &self,
+        from: RecordNo,
+        upto: RecordNo,
+        limit: usize,
+    ) -> Result<Vec<(RecordNo, Vec<u8>)>, LogError> {
+        let opened = self.open()?;
+        let mut found = Vec::new();
+        let Some(mut offset) = self.find(opened, from)? else { return Ok(found) };
+        for number in (from.0..=upto.0).take(limit).map(RecordNo) {
+            let Some(bytes) = opened.record_at(offset).map_err(LogError::io("read", &self.path))? else { break };
+            offset = offset.saturating_add(bytes.len() as u64);
+            found.push((number, bytes));
+        }
+        Ok(found)
+    }
+
+    /// Its last record, by the lengths that its records tell.
+    pub(super) fn last(&self) -> Result<RecordNo, LogError> {
+        Ok(self.first.plus(self.open()?.count).before())
+    }
+
+    /// Where a record begins, if the file reaches so far.
+    pub(super) fn offset_of(&self, record: RecordNo) -> Option<u64> {
+        self.open().and_then(|opened| self.find(opened, record)).ok().flatten()
+    }
+
+    fn open(&self) -> Result<&Opened, LogError> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let opened = Opened::open(&self.path).map_err(LogError::io("open", &self.path))?;
+        Ok(self.opened.get_or_init(|| opened))
+    }
+
+    fn find(&self, opened: &Opened, record: RecordNo) -> Result<Option<u64>, LogError> {
+        let ahead = record.0.saturating_sub(self.first.0);
+        let slot = usize::try_from(ahead / INDEX_STRIDE).unwrap_or(usize::MAX);
+        let Some(&(mut offset)) = opened.index.get(slot) else { return Ok(None) };
+        for _ in 0..ahead % INDEX_STRIDE {
+            let length = opened.length_at(offset).map_err(LogError::io("read", &self.path))?;
+            let Some(length) = length else { return Ok(None) };
+            offset = offset.saturating_add(length);
+        }
+        Ok(Some(offset))
+    }
+}
+
+impl Opened {
+    fn open(path: &Path) -> std::io::Result<Self> {
+        let mut opened = Self { file: File::open(path)?, index: Vec::new(), count: 0 };
+        let mut offset = 0u64;
+        loop {
+            if opened.count.is_multiple_of(INDEX_STRIDE) {
+                opened.index.push(offset);
+            }
+            let Some(length) = opened.length_at(offset)? else { return Ok(opened) };
+            offset = offset.saturating_add(length);
+            opened.count = opened.count.saturating_add(1);
+        }
+    }
+
+    /// The length that the record at `offset` tells of itself; `None` at the end, and where it cannot be.
+    fn length_at(&self, offset: u64) -> std::io::Result<Option<u64>> {
+        let mut head = [0; HEADER_BYTES];
+        let read = read_up_to(&self.file, &mut head, offset)?;
+        let told = head.get(PAYLOAD_LEN_AT..read).and_then(|rest| Cursor(rest).u32());
+        let told = told.and_then(|told| usize::try_from(told).ok()).filter(|&told| told <= PAYLOAD_BYTES_MAX);
+        Ok(told.filter(|_| read == HEADER_BYTES).map(|told| (HEADER_BYTES + told) as u64))
+    }
+
+    fn record_at(&self, offset: u64) -> std::io::Result<Option<Vec<u8>>> {
+        let length = self.length_at(offset)?.and_then(|length| usize::try_from(length).ok());
+        // Bytes that are no record are handed out too, so that the reader names what is wrong with them.
+        let mut bytes = vec![0; length.unwrap_or(HEADER_BYTES)];
+        let read = read_up_to(&self.file, &mut bytes, offset)?;
+        bytes.truncate(read);
+        Ok((read > 0).then_some(bytes))
+    }
+}
+
+fn read_up_to(file: &File, to: &mut [u8], offset: u64) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = to.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset.saturating_add(filled as u64)) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Copies a closed generation's records into their flat file, checking the chain on the way. sled's files stay.
+pub(super) fn seal(
+    at: &GenerationDir,
+    live: &Live,
+    log_id: LogId,
+    first: RecordNo,
+    last: RecordNo,
+) -> Result<Sealed, LogError> {
+    let sealing = at.sealing();
+    let file = File::create(&sealing).map_err(LogError::io("create", &sealing))?;
+    let mut to = BufWriter::with_capacity(1 << 20, file);
+    let mut verifier = Verifier::trusting(log_id);
+    let mut next = first;
+    while next <= last {
+        let batch = live.read(next, last, READ_BATCH_RECORDS)?;
+        if batch.is_empty() {
+            let place = crate::log::Place { generation: 0, path: at.sled(), offset: None };
+            return Err(ReadError::Missing { record: next, place }.into());
+        }
+        for (record, bytes) in batch {
+            to.write_all(&bytes).map_err(LogError::io("write", &sealing))?;
+            verifier.push(bytes).map_err(|error| LogError::Record { record, error })?;
+            next = record.next();
+        }
+    }
+    let file = to.into_inner().map_err(|error| LogError::io("write", &sealing)(error.into_error()))?;
+    file.sync_all().map_err(LogError::io("sync", &sealing))?;
+    let path = at.sealed(first);
+    disk::rename(&sealing, &path)?;
+    Ok(Sealed::new(path, first))
+}

@@ -1,0 +1,290 @@
+//! Snapshots: folded state in files of their own, so that recovery need not read the whole log.
+//!
+//! What the sections of a snapshot hold is the caller's business. A file is written aside, synced and renamed, ends
+//! with the hash of all of it, and is named by the record that it was folded up to. The newest one that is whole
+//! wins; others are passed over with a report. A snapshot is never the only copy of anything the log still holds.
+
+use crate::disk;
+use crate::ids::{ChainHash, ChainPoint, EventNo, LogId, RecordNo};
+use crate::limits::{SNAPSHOT_SECTION_BYTES_MAX, SNAPSHOT_SECTIONS_MAX, SNAPSHOTS_KEPT};
+use crate::log::LogError;
+use crate::record::Cursor;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const MAGIC: [u8; 4] = *b"HFS1";
+/// Magic, log id, record, event, hash.
+const HEAD_BYTES: usize = 4 + 16 + 8 + 8 + 32;
+const HASH_BYTES: u64 = 32;
+/// Stands where a section's length would: the end, and then how many sections there were.
+const END: u64 = u64::MAX;
+
+/// The snapshots of one log.
+#[derive(Clone, Debug)]
+pub struct SnapshotStore {
+    dir: PathBuf,
+    log_id: LogId,
+}
+
+/// A snapshot that is whole.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What it covers: reading goes on behind this.
+    pub point: ChainPoint,
+    /// Its file.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub bytes: u64,
+    file: File,
+}
+
+/// The newest snapshot that is whole, and the newer ones that are not.
+#[derive(Debug)]
+pub struct Newest {
+    /// `None` if there is none: fold from the start.
+    pub snapshot: Option<Snapshot>,
+    /// What was passed over.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A snapshot that was passed over.
+#[derive(Debug)]
+pub struct Skipped {
+    /// Its file.
+    pub path: PathBuf,
+    /// Why.
+    pub error: SnapshotError,
+}
+
+/// Why a snapshot cannot be used. The log can still be folded from an older one, or from the start.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// It could not be read.
+    #[error("it could not be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// It is not whole, or bits of it have changed.
+    #[error("it is damaged: {0}")]
+    Damaged(&'static str),
+    /// It belongs to another log.
+    #[error("it belongs to log {found}, not to {expected}")]
+    OtherLog {
+        /// This log.
+        expected: LogId,
+        /// The log it names.
+        found: LogId,
+    },
+}
+
+impl SnapshotStore {
+    /// The snapshots in `dir`.
+    #[must_use]
+    pub fn new(dir: &Path, log_id: LogId) -> Self {
+        Self { dir: dir.to_owned(), log_id }
+    }
+
+    /// Writes a snapshot of the state at `point`, one section after another, and removes all but the newest two.
+    /// Returns only when it would survive a crash.
+    ///
+    /// # Errors
+    /// It could not be written; the ones before are still there.
+    pub fn write(&self, point: ChainPoint, sections: impl IntoIterator<Item = Vec<u8>>) -> Result<PathBuf, LogError> {
+        let path = self.dir.join(name(point.record));
+        let aside = path.with_extension("tmp");
+        let write = || write_file(&aside, self.log_id, point, sections);
+        write().map_err(LogError::io("write", &aside))?;
+        disk::rename(&aside, &path)?;
+        self.prune()?;
+        Ok(path)
+    }
+
+    /// The newest snapshot that is whole.
+    ///
+    /// # Errors
+    /// The directory could not be read.
+    pub fn newest(&self) -> Result<Newest, LogError> {
+        let mut skipped = Vec::new();
+        for (_, path) in self.list()?.into_iter().rev() {
+            match self.open(&path) {
+                Ok(snapshot) => return Ok(Newest { snapshot: Some(snapshot), skipped }),
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "a snapshot is passed over");
+                    skipped.push(Skipped { path, error });
+                }
+            }
+        }
+        Ok(Newest { snapshot: None, skipped })
+    }
+
+    /// Records that have a snapshot file, oldest first. Files left by a crash are none.
+    ///
+    /// # Errors
+    /// The directory could not be read.
+    pub fn list(&self) -> Result<Vec<(RecordNo, PathBuf)>, LogError> {
+        if !self.dir.exists() {
+            return Ok(Vec::new());
+        }
+        let names = disk::names_in(&self.dir)?;
+        Ok(names.iter().filter_map(|name| Some((record_of(name)?, self.dir.join(name)))).collect())
+    }
+
+    fn prune(&self) -> Result<(), LogError> {
+        let all = self.list()?;
+        let gone = all.len().saturating_sub(SNAPSHOTS_KEPT);
+        all.iter().take(gone).try_for_each(|(_, path)| disk::remove_file(path).map(|_| ()))
+    }
+
+    fn open(&self, path: &Path) -> Result<Snapshot, SnapshotError> {
+        let mut file = File::open(path)?;
+        let bytes = file.metadata()?.len();
+        check_hash(&mut file, bytes)?;
+        file.seek(SeekFrom::Start(0))?;
+        let (found, point) = read_head(&mut file)?;
+        if found != self.log_id {
+            return Err(SnapshotError::OtherLog { expected: self.log_id, found });
+        }
+        if record_of(path.file_name().and_then(|name| name.to_str()).unwrap_or_default()) != Some(point.record) {
+            return Err(SnapshotError::Damaged("its name tells of another record"));
+        }
+        Ok(Snapshot { point, path: path.to_owned(), bytes, file })
+    }
+}
+
+impl Snapshot {
+    /// Its sections, in the order they were written.
+    ///
+    /// # Errors
+    /// The file could not be read.
+    pub fn sections(&self) -> Result<impl Iterator<Item = Result<Vec<u8>, SnapshotError>>, SnapshotError> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(HEAD_BYTES as u64))?;
+        let left = self.bytes.saturating_sub(HEAD_BYTES as u64).saturating_sub(HASH_BYTES);
+        Ok(Sections { file: BufReader::with_capacity(1 << 16, file), left, count: 0, ended: false })
+    }
+}
+
+struct Sections {
+    file: BufReader<File>,
+    left: u64,
+    count: u64,
+    ended: bool,
+}
+
+impl Sections {
+    fn number(&mut self) -> Result<u64, SnapshotError> {
+        self.left = self.left.checked_sub(8).ok_or(SnapshotError::Damaged("it ends too early"))?;
+        let mut bytes = [0; 8];
+        self.file.read_exact(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn section(&mut self) -> Result<Option<Vec<u8>>, SnapshotError> {
+        let length = self.number()?;
+        if length == END {
+            let count = self.number()?;
+            let whole = count == self.count && self.left == 0;
+            return if whole { Ok(None) } else { Err(SnapshotError::Damaged("sections are missing")) };
+        }
+        if length > SNAPSHOT_SECTION_BYTES_MAX || self.count >= SNAPSHOT_SECTIONS_MAX {
+            return Err(SnapshotError::Damaged("a section is too long, or there are too many"));
+        }
+        self.left = self.left.checked_sub(length).ok_or(SnapshotError::Damaged("a section ends too early"))?;
+        // At most what the file still has, by the line above.
+        let mut section = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        self.file.read_exact(&mut section)?;
+        self.count = self.count.saturating_add(1);
+        Ok(Some(section))
+    }
+}
+
+impl Iterator for Sections {
+    type Item = Result<Vec<u8>, SnapshotError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let section = self.section().transpose();
+        self.ended = !matches!(section, Some(Ok(_)));
+        section
+    }
+}
+
+fn name(record: RecordNo) -> String {
+    format!("upto-{:020}.snapshot", record.0)
+}
+
+fn record_of(name: &str) -> Option<RecordNo> {
+    let digits = name.strip_prefix("upto-")?.strip_suffix(".snapshot")?;
+    digits.parse().ok().filter(|_| digits.len() == 20).map(RecordNo)
+}
+
+fn write_file(
+    path: &Path,
+    log_id: LogId,
+    point: ChainPoint,
+    sections: impl IntoIterator<Item = Vec<u8>>,
+) -> std::io::Result<()> {
+    let mut to = Hashing { to: BufWriter::with_capacity(1 << 20, File::create(path)?), hasher: blake3::Hasher::new() };
+    to.put(&MAGIC)?;
+    to.put(&log_id.0)?;
+    to.put(&point.record.0.to_le_bytes())?;
+    to.put(&point.event.0.to_le_bytes())?;
+    to.put(&point.hash.0)?;
+    let mut count = 0u64;
+    for section in sections {
+        to.put(&(section.len() as u64).to_le_bytes())?;
+        to.put(&section)?;
+        count = count.saturating_add(1);
+    }
+    to.put(&END.to_le_bytes())?;
+    to.put(&count.to_le_bytes())?;
+    let hash = to.hasher.finalize();
+    to.to.write_all(hash.as_bytes())?;
+    to.to.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+}
+
+struct Hashing {
+    to: BufWriter<File>,
+    hasher: blake3::Hasher,
+}
+
+impl Hashing {
+    fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.hasher.update(bytes);
+        self.to.write_all(bytes)
+    }
+}
+
+fn check_hash(file: &mut File, bytes: u64) -> Result<(), SnapshotError> {
+    let content = bytes.checked_sub(HASH_BYTES).ok_or(SnapshotError::Damaged("it is too short"))?;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(file.take(content))?;
+    let mut told = [0; HASH_BYTES as usize];
+    file.read_exact(&mut told)?;
+    if hasher.finalize() == blake3::Hash::from_bytes(told) {
+        Ok(())
+    } else {
+        Err(SnapshotError::Damaged("its hash is another"))
+    }
+}
+
+fn read_head(file: &mut File) -> Result<(LogId, ChainPoint), SnapshotError> {
+    let mut head = [0; HEAD_BYTES];
+    file.read_exact(&mut head)?;
+    let mut at = Cursor(&head);
+    let fields = || {
+        let magic: [u8; 4] = at.array()?;
+        let log_id = LogId(at.array()?);
+        let (record, event) = (RecordNo(at.u64()?), EventNo(at.u64()?));
+        Some((magic, log_id, ChainPoint { record, event, hash: ChainHash(at.array()?) }))
+    };
+    let mut fields = fields;
+    match fields() {
+        Some((MAGIC, log_id, point)) => Ok((log_id, point)),
+        _ => Err(SnapshotError::Damaged("it does not begin like a snapshot")),
+    }
+}
+
+#[cfg(test)]
+mod tests;
