@@ -1,0 +1,147 @@
+//! Answers: judgements as responses, with their status, entity tag and place.
+
+use crate::problem::{Code, Problem, refused};
+use crate::wire::item::ItemBody;
+use crate::wire::order::OrderBody;
+use crate::wire::reservation::ReservationBody;
+use axum::body::Body as HttpBody;
+use axum::response::Response;
+use domain::time::Timestamp;
+use domain::views::{Answer, Body, ItemView, Judgement, OrderView, Origin, ReservationView, StateView};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LOCATION};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What one item said: a reservation, and how it came about.
+pub(crate) struct Told<T> {
+    pub(crate) view: Box<T>,
+    pub(crate) origin: Origin,
+}
+
+/// The answer of a judgement; a refusal is a problem.
+pub(crate) fn answered(judgement: Judgement) -> Result<Answer, Problem> {
+    let Judgement { sequence, at, outcome } = judgement;
+    outcome.map_err(|rejection| refused(&rejection, sequence, at))
+}
+
+fn another_body() -> Problem {
+    Problem::new(Code::Internal, "the item answered something else than it was asked for")
+}
+
+/// The reservation an answer tells of.
+pub(crate) fn reservation(answer: Answer) -> Result<Told<ReservationView>, Problem> {
+    match answer.body {
+        Body::Reservation(view) => Ok(Told { view, origin: answer.origin }),
+        Body::Order(_) | Body::Item(_) | Body::Reservations { .. } => Err(another_body()),
+    }
+}
+
+/// The order an answer tells of.
+pub(crate) fn order(answer: Answer) -> Result<Told<OrderView>, Problem> {
+    match answer.body {
+        Body::Order(view) => Ok(Told { view, origin: answer.origin }),
+        Body::Reservation(_) | Body::Item(_) | Body::Reservations { .. } => Err(another_body()),
+    }
+}
+
+/// The item an answer tells of.
+pub(crate) fn item(answer: Answer) -> Result<Told<ItemView>, Problem> {
+    match answer.body {
+        Body::Item(view) => Ok(Told { view, origin: answer.origin }),
+        Body::Reservation(_) | Body::Order(_) | Body::Reservations { .. } => Err(another_body()),
+    }
+}
+
+/// A JSON response. Nobody keeps it without asking again.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut bytes = Vec::with_capacity(768);
+    if serde_json::to_writer(&mut bytes, body).is_err() {
+        // Our bodies are strings and numbers under string names: they always are JSON.
+        return axum::response::IntoResponse::into_response(Problem::new(Code::Internal, "an answer is not JSON"));
+    }
+    let mut response = Response::new(HttpBody::from(bytes));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn put(response: &mut Response, name: HeaderName, value: String) {
+    // Made of ids and numbers, so it always is a header value.
+    if let Ok(value) = HeaderValue::try_from(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// With an entity tag; a cache may keep it if it asks each time.
+pub(crate) fn tagged(mut response: Response, etag: String) -> Response {
+    put(&mut response, ETAG, etag);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// With the address of what was made.
+pub(crate) fn located(mut response: Response, location: String) -> Response {
+    put(&mut response, LOCATION, location);
+    response
+}
+
+/// Marked as a repetition, if it is one.
+pub(crate) fn marked(mut response: Response, origin: Origin) -> Response {
+    if origin == Origin::Replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// `304`: the reader has seen it.
+pub(crate) fn not_modified(etag: String) -> Response {
+    let mut response = Response::new(HttpBody::empty());
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    tagged(response, etag)
+}
+
+/// A reservation's entity tag: its last change, and its place while it waits. Weak, for `server_time` moves on.
+pub(crate) fn reservation_tag(view: &ReservationView) -> String {
+    match view.state {
+        StateView::Waiting { position, .. } => format!("W/\"{}-{position}\"", view.changed),
+        StateView::Held { .. }
+        | StateView::Confirmed
+        | StateView::Cancelled
+        | StateView::Expired
+        | StateView::Lapsed(_) => format!("W/\"{}\"", view.changed),
+    }
+}
+
+/// A public item's entity tag: its sequence.
+pub(crate) fn item_tag(view: &ItemView) -> String {
+    format!("W/\"{}\"", view.sequence)
+}
+
+/// An order's entity tag: its last change.
+pub(crate) fn order_tag(view: &OrderView) -> String {
+    format!("W/\"{}\"", view.changed)
+}
+
+/// A reservation as the answer to a command.
+pub(crate) fn reservation_response(status: StatusCode, told: &Told<ReservationView>) -> Response {
+    let response = json(status, &ReservationBody::from(&*told.view));
+    marked(response, told.origin)
+}
+
+/// An order as the answer to a command.
+pub(crate) fn order_response(status: StatusCode, told: &Told<OrderView>) -> Response {
+    let response = json(status, &OrderBody::from(&*told.view));
+    let location = format!("/v1/orders/{}", told.view.summary.id);
+    let response = if status == StatusCode::CREATED { located(response, location) } else { response };
+    marked(response, told.origin)
+}
+
+/// An item as operators see it. Its entity tag is strong: `If-Match` compares it.
+pub(crate) fn operators_item_response(status: StatusCode, view: &ItemView, now: Timestamp) -> Response {
+    let response = json(status, &ItemBody::operators(view, now));
+    tagged(response, format!("\"{}\"", view.status.revision.0))
+}

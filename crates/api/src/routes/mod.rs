@@ -1,0 +1,51 @@
+//! The routes of the two listeners.
+
+mod admin;
+mod customers;
+mod health;
+mod items;
+mod orders;
+mod problems;
+mod purchases;
+mod reservations;
+
+use crate::app::SharedApp;
+use axum::Router;
+use axum::routing::{get, post};
+
+/// What customers and their backends reach.
+pub(crate) fn public(app: SharedApp) -> Router {
+    Router::new()
+        .route("/v1/items", get(items::list))
+        .route("/v1/items/{sku}", get(items::read))
+        .route("/v1/items/{sku}/reservations", post(reservations::reserve))
+        .route("/v1/items/{sku}/purchases", post(purchases::purchase))
+        .route("/v1/reservations/{id}", get(reservations::read).delete(reservations::cancel))
+        .route("/v1/reservations/{id}/extend", post(reservations::extend))
+        .route("/v1/orders", post(orders::place))
+        .route("/v1/orders/{id}", get(orders::read))
+        .route("/v1/orders/{id}/confirm", post(orders::confirm))
+        .route("/v1/customers/{customer}/reservations", get(customers::reservations))
+        .route("/v1/customers/{customer}/orders", get(customers::orders))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/problems/{code}", get(problems::page))
+        .with_state(app)
+}
+
+/// What operators and their tools reach.
+pub(crate) fn admin(app: SharedApp) -> Router {
+    Router::new()
+        .route("/v1/admin/items", get(admin::list).post(admin::create))
+        .route("/v1/admin/items/{sku}", get(admin::read).patch(admin::revise))
+        .route("/v1/admin/items/{sku}/open", post(admin::open))
+        .route("/v1/admin/items/{sku}/pause", post(admin::pause))
+        .route("/v1/admin/items/{sku}/resume", post(admin::resume))
+        .route("/v1/admin/items/{sku}/close", post(admin::close))
+        .route("/v1/admin/items/{sku}/stock", post(admin::stock))
+        .route("/v1/admin/items/{sku}/reservations", get(admin::reservations))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready_in_words))
+        .route("/problems/{code}", get(problems::page))
+        .with_state(app)
+}

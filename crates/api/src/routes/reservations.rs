@@ -1,0 +1,160 @@
+//! Reservations: reserve, read, cancel, extend.
+
+use crate::answer::{
+    Told, answered, json, located, not_modified, reservation, reservation_response, reservation_tag, tagged,
+};
+use crate::app::{App, SharedApp};
+use crate::extract::body::JsonBody;
+use crate::extract::conditions::Conditions;
+use crate::extract::identity::Customer;
+use crate::extract::key::{Caller, Key};
+use crate::extract::params::Params;
+use crate::extract::path::{ItemPath, ReservationPath, claim};
+use crate::limits::PREFER_ASK_EVERY;
+use crate::problem::Problem;
+use crate::wire::reservation::ReservationBody;
+use crate::wire::shop::ReserveAsked;
+use axum::extract::State;
+use axum::response::Response;
+use domain::command::{Claim, Command};
+use domain::turn::Query;
+use domain::views::{ReservationView, StateView};
+use engine::handle::ItemHandle;
+use http::{HeaderName, HeaderValue, StatusCode};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
+/// `POST /v1/items/{sku}/reservations`: 201 held, 202 waiting.
+pub(super) async fn reserve(
+    Customer(customer): Customer,
+    key: Key,
+    ItemPath { sku, item }: ItemPath,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let ReserveAsked { quantity, waitlist } = body.read(ReserveAsked::read)?;
+    let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/items/{sku}/reservations"));
+    let command = Command::Reserve { customer, quantity, waitlist };
+    let told = reservation(answered(item.command(command, Some(&attempt)).await?)?)?;
+    let status = match told.view.state {
+        StateView::Waiting { .. } => StatusCode::ACCEPTED,
+        StateView::Held { .. }
+        | StateView::Confirmed
+        | StateView::Cancelled
+        | StateView::Expired
+        | StateView::Lapsed(_) => StatusCode::CREATED,
+    };
+    let location = format!("/v1/reservations/{}", told.view.id);
+    Ok(located(reservation_response(status, &told), location))
+}
+
+/// `DELETE /v1/reservations/{id}`: leave the waitlist or release the hold; done twice it is done.
+pub(super) async fn cancel(
+    Customer(customer): Customer,
+    ReservationPath { id, item }: ReservationPath,
+) -> Result<Response, Problem> {
+    let command = Command::CancelReservation(claim(id, &customer));
+    let told = reservation(answered(item.command(command, None).await?)?)?;
+    Ok(reservation_response(StatusCode::OK, &told))
+}
+
+/// `POST /v1/reservations/{id}/extend`
+pub(super) async fn extend(
+    Customer(customer): Customer,
+    key: Key,
+    ReservationPath { id, item }: ReservationPath,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    body.nothing()?;
+    let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/reservations/{id}/extend"));
+    let command = Command::ExtendHold(claim(id, &customer));
+    let told = reservation(answered(item.command(command, Some(&attempt)).await?)?)?;
+    Ok(reservation_response(StatusCode::OK, &told))
+}
+
+/// `GET /v1/reservations/{id}`, with `Prefer: wait` until it changes.
+pub(super) async fn read(
+    State(app): State<SharedApp>,
+    Customer(customer): Customer,
+    ReservationPath { id, item }: ReservationPath,
+    params: Params,
+    conditions: Conditions,
+) -> Result<Response, Problem> {
+    super::items::reach(&item, params.min_sequence()?, app.config.timeouts.fresh_read).await?;
+    let reader = Reader { app: &app, item: &item, claim: claim(id, &customer), conditions: &conditions };
+    let (told, waited) = reader.read().await?;
+    let etag = reservation_tag(&told.view);
+    let mut response = if conditions.has_seen(&etag) {
+        not_modified(etag)
+    } else {
+        tagged(json(StatusCode::OK, &ReservationBody::from(&*told.view)), etag)
+    };
+    if let Some(wait) = waited
+        && let Ok(applied) = HeaderValue::try_from(format!("wait={}", wait.as_secs()))
+    {
+        response.headers_mut().insert(PREFERENCE_APPLIED, applied);
+    }
+    Ok(response)
+}
+
+/// One reader of one reservation.
+struct Reader<'a> {
+    app: &'a App,
+    item: &'a ItemHandle,
+    claim: Claim,
+    conditions: &'a Conditions,
+}
+
+impl Reader<'_> {
+    async fn ask(&self) -> Result<Told<ReservationView>, Problem> {
+        let judgement = self.item.query(Query::Reservation(self.claim.clone())).await.map_err(Problem::of_read)?;
+        reservation(answered(judgement)?)
+    }
+
+    /// Reads, and waits for a change if that was asked for and there is a place to wait.
+    async fn read(&self) -> Result<(Told<ReservationView>, Option<Duration>), Problem> {
+        let Some(wait) = self.conditions.wait else { return Ok((self.ask().await?, None)) };
+        match self.app.waiters.try_acquire() {
+            Ok(_place) => Ok((self.wait_for_change(wait).await?, Some(wait))),
+            Err(_) => Ok((self.ask().await?, None)),
+        }
+    }
+
+    /// Asks again when the item has changed, at most every [`PREFER_ASK_EVERY`], until the reservation reads
+    /// differently from what the reader has seen, is over, or the wait is.
+    async fn wait_for_change(&self, wait: Duration) -> Result<Told<ReservationView>, Problem> {
+        let deadline = Instant::now() + wait;
+        // Watched before it is asked: a change in between is seen as one.
+        let mut watch = self.item.watch();
+        watch.mark_unchanged();
+        let mut asked_at = Instant::now();
+        let mut told = self.ask().await?;
+        let first = reservation_tag(&told.view);
+        loop {
+            let etag = reservation_tag(&told.view);
+            let news =
+                if self.conditions.has_seen_something() { !self.conditions.has_seen(&etag) } else { etag != first };
+            if news || is_over(&told.view.state) {
+                return Ok(told);
+            }
+            tokio::select! {
+                changed = watch.changed() => if changed.is_err() { return Ok(told) },
+                () = sleep_until(deadline) => return Ok(told),
+                () = self.app.draining() => return Ok(told),
+            }
+            sleep_until(deadline.min(asked_at + PREFER_ASK_EVERY)).await;
+            watch.mark_unchanged();
+            asked_at = Instant::now();
+            told = self.ask().await?;
+        }
+    }
+}
+
+/// Whether waiting for a change is in vain.
+fn is_over(state: &StateView) -> bool {
+    match state {
+        StateView::Waiting { .. } | StateView::Held { .. } => false,
+        StateView::Confirmed | StateView::Cancelled | StateView::Expired | StateView::Lapsed(_) => true,
+    }
+}

@@ -1,0 +1,62 @@
+//! The server: two listeners, and how they end.
+//!
+//! `axum::serve` installs no timer, so its header timeouts never fire and slow clients hold connections for ever;
+//! hence an accept loop of our own.
+
+mod connection;
+mod listener;
+mod socket;
+
+use crate::app::{App, Stage};
+use crate::config::ApiConfig;
+use crate::front::Front;
+use crate::request_id::RequestIds;
+use crate::routes;
+use engine::handle::Engine;
+use listener::Listener;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// How the server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that still had a request running at the drain timeout, and were cut off. Zero is a clean end.
+    pub cut_off: usize,
+}
+
+/// Serves customers on `public` and operators on `admin` until `shutdown` resolves. Then nothing new is accepted,
+/// what runs is finished within the drain timeout, and the rest is cut off. The engine has to answer until this
+/// returns.
+pub async fn serve(
+    public: TcpListener,
+    admin: TcpListener,
+    engine: Engine,
+    config: ApiConfig,
+    shutdown: impl Future<Output = ()>,
+) -> Drained {
+    let (stage, watching) = watch::channel(Stage::Running);
+    let (timeouts, connections) = (config.timeouts, config.connections);
+    let app = Arc::new(App::new(engine, config, watching.clone()));
+    let ids = Arc::new(RequestIds::new());
+    let front = |router| Arc::new(Front::new(Arc::clone(&app), router, Arc::clone(&ids)));
+    let listen = |socket, router, most| Listener::new(socket, front(router), most, timeouts, watching.clone());
+    let public = listen(public, routes::public(Arc::clone(&app)), connections.public);
+    let admin = listen(admin, routes::admin(Arc::clone(&app)), connections.admin);
+    tokio::select! {
+        () = shutdown => {}
+        _ = async { tokio::join!(public.accept(), admin.accept()) } => {}
+    }
+    // From here on the listening sockets are closed: whoever connects is told so by the system.
+    let (public, admin) = (public.close(), admin.close());
+    stage.send_replace(Stage::Draining);
+    let all = async { tokio::join!(public.wait(), admin.wait()) };
+    if tokio::time::timeout(timeouts.drain, all).await.is_ok() {
+        return Drained { cut_off: 0 };
+    }
+    let cut_off = public.open().saturating_add(admin.open());
+    stage.send_replace(Stage::CutOff);
+    tokio::join!(public.wait(), admin.wait());
+    tracing::warn!(cut_off, "connections were cut off at the drain timeout");
+    Drained { cut_off }
+}
