@@ -54,7 +54,7 @@ pub(crate) fn item(answer: Answer) -> Result<Told<ItemView>, Problem> {
     }
 }
 
-/// A JSON response. Nobody keeps it without asking again.
+/// A JSON response that nobody keeps.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let mut bytes = Vec::with_capacity(768);
     if serde_json::to_writer(&mut bytes, body).is_err() {
@@ -76,10 +76,26 @@ fn put(response: &mut Response, name: HeaderName, value: String) {
     }
 }
 
-/// With an entity tag; a cache may keep it if it asks each time.
-pub(crate) fn tagged(mut response: Response, etag: String) -> Response {
+/// Who may keep an answer that has an entity tag, if they ask each time whether it still holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeptBy {
+    /// Any cache.
+    Anybody,
+    /// The one who asked.
+    Owner,
+    /// Nobody; the tag is for `If-Match`.
+    Nobody,
+}
+
+/// With an entity tag.
+pub(crate) fn tagged(mut response: Response, etag: String, kept_by: KeptBy) -> Response {
     put(&mut response, ETAG, etag);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let control = match kept_by {
+        KeptBy::Anybody => "no-cache",
+        KeptBy::Owner => "private, no-cache",
+        KeptBy::Nobody => "no-store",
+    };
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(control));
     response
 }
 
@@ -98,10 +114,10 @@ pub(crate) fn marked(mut response: Response, origin: Origin) -> Response {
 }
 
 /// `304`: the reader has seen it.
-pub(crate) fn not_modified(etag: String) -> Response {
+pub(crate) fn not_modified(etag: String, kept_by: KeptBy) -> Response {
     let mut response = Response::new(HttpBody::empty());
     *response.status_mut() = StatusCode::NOT_MODIFIED;
-    tagged(response, etag)
+    tagged(response, etag, kept_by)
 }
 
 /// A reservation's entity tag: its last change, and its place while it waits. Weak, for `server_time` moves on.
@@ -143,5 +159,5 @@ pub(crate) fn order_response(status: StatusCode, told: &Told<OrderView>) -> Resp
 /// An item as operators see it. Its entity tag is strong: `If-Match` compares it.
 pub(crate) fn operators_item_response(status: StatusCode, view: &ItemView, now: Timestamp) -> Response {
     let response = json(status, &ItemBody::operators(view, now));
-    tagged(response, format!("\"{}\"", view.status.revision.0))
+    tagged(response, format!("\"{}\"", view.status.revision.0), KeptBy::Nobody)
 }

@@ -1,6 +1,6 @@
 //! Items as everybody sees them: from the views published at commit points, without asking the items.
 
-use crate::answer::{item_tag, json, not_modified, tagged};
+use crate::answer::{KeptBy, item_tag, json, not_modified, tagged};
 use crate::app::SharedApp;
 use crate::extract::conditions::Conditions;
 use crate::extract::params::Params;
@@ -58,9 +58,9 @@ pub(super) async fn read(
     let view = item.view();
     let etag = item_tag(&view);
     if conditions.has_seen(&etag) {
-        return Ok(not_modified(etag));
+        return Ok(not_modified(etag, KeptBy::Anybody));
     }
-    Ok(tagged(json(StatusCode::OK, &ItemBody::public(&view, app.engine.now())), etag))
+    Ok(tagged(json(StatusCode::OK, &ItemBody::public(&view, app.engine.now())), etag, KeptBy::Anybody))
 }
 
 /// Waits until what the item has published is as new as the reader wants, but not for ever.

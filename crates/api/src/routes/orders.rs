@@ -1,6 +1,6 @@
 //! Orders: place, read, confirm.
 
-use crate::answer::{answered, json, not_modified, order, order_response, order_tag, tagged};
+use crate::answer::{KeptBy, answered, json, not_modified, order, order_response, order_tag, tagged};
 use crate::app::SharedApp;
 use crate::extract::body::JsonBody;
 use crate::extract::conditions::Conditions;
@@ -52,9 +52,9 @@ pub(super) async fn read(
     let told = order(answered(item.query(query).await.map_err(Problem::of_read)?)?)?;
     let etag = order_tag(&told.view);
     if conditions.has_seen(&etag) {
-        return Ok(not_modified(etag));
+        return Ok(not_modified(etag, KeptBy::Owner));
     }
-    Ok(tagged(json(StatusCode::OK, &OrderBody::from(&*told.view)), etag))
+    Ok(tagged(json(StatusCode::OK, &OrderBody::from(&*told.view)), etag, KeptBy::Owner))
 }
 
 /// `POST /v1/orders/{id}/confirm`: a trusted backend reports the capture itself.

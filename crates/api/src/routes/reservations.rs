@@ -1,7 +1,7 @@
 //! Reservations: reserve, read, cancel, extend.
 
 use crate::answer::{
-    Told, answered, json, located, not_modified, reservation, reservation_response, reservation_tag, tagged,
+    KeptBy, Told, answered, json, located, not_modified, reservation, reservation_response, reservation_tag, tagged,
 };
 use crate::app::{App, SharedApp};
 use crate::extract::body::JsonBody;
@@ -86,9 +86,9 @@ pub(super) async fn read(
     let (told, waited) = reader.read().await?;
     let etag = reservation_tag(&told.view);
     let mut response = if conditions.has_seen(&etag) {
-        not_modified(etag)
+        not_modified(etag, KeptBy::Owner)
     } else {
-        tagged(json(StatusCode::OK, &ReservationBody::from(&*told.view)), etag)
+        tagged(json(StatusCode::OK, &ReservationBody::from(&*told.view)), etag, KeptBy::Owner)
     };
     if let Some(wait) = waited
         && let Ok(applied) = HeaderValue::try_from(format!("wait={}", wait.as_secs()))
