@@ -1,2 +1,55 @@
-//! placeholder
-fn main(){}
+//! Holdfast, the program: command line, configuration, start and stop, and a crowd to try it with.
+
+mod cli;
+mod config;
+mod exit;
+mod logs;
+mod stop;
+mod tables;
+mod tokens;
+
+mod listeners;
+mod recovered;
+mod serve;
+mod server;
+
+mod audit;
+mod crowd;
+mod demo;
+
+use clap::Parser;
+use cli::{Cli, Command, ConfigCommand};
+use exit::{Exit, Failure};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long what still runs in the background may take to end with the program.
+const BACKGROUND_END: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("{}", failure.in_words());
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        match command {
+            Command::Serve(args) => serve::run(&args).await,
+            Command::Demo(args) => demo::run(&args).await,
+            Command::Crowd(args) => crowd::command::run(&args).await,
+            Command::Config(ConfigCommand::Show(args)) => {
+                let shown = config::show(&args).map_err(|error| Failure::new(Exit::Usage, error))?;
+                crowd::say(shown.trim_end());
+                Ok(Exit::Fine)
+            }
+        }
+    });
+    runtime.shutdown_timeout(BACKGROUND_END);
+    ended
+}

@@ -1,0 +1,176 @@
+//! The server's configuration: one table of settings, four layers, one typed result.
+//!
+//! What this does not do: generate tokens (`tokens`) or touch the data directory.
+
+mod args;
+mod layers;
+mod show;
+mod table;
+
+pub(crate) use args::SettingArgs;
+pub(crate) use layers::unknown_variables;
+pub(crate) use show::show;
+
+use crate::tokens::Secret;
+use api::PeerNetwork;
+use eventlog::PartitionCount;
+use layers::Layers;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The settings as the server uses them.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where customers and services are served.
+    pub(crate) listen: SocketAddr,
+    /// Where operators are served.
+    pub(crate) admin_listen: SocketAddr,
+    /// The data directory.
+    pub(crate) data_dir: PathBuf,
+    /// Partitions of a new data directory.
+    pub(crate) partitions: PartitionCount,
+    /// How long after a restart no hold ends.
+    pub(crate) restart_grace: Duration,
+    /// The operators' token, if configured.
+    pub(crate) admin_token: Option<Secret>,
+    /// The services' token, if configured.
+    pub(crate) service_token: Option<Secret>,
+    /// Whose `X-Customer-Id` is believed.
+    pub(crate) gateway: Gateway,
+    /// How long a stopping server waits for requests under way.
+    pub(crate) drain: Duration,
+    /// What is logged.
+    pub(crate) log: Logging,
+}
+
+/// Whom to trust about customers.
+#[derive(Clone, Debug)]
+pub(crate) struct Gateway {
+    /// From where.
+    pub(crate) peers: Vec<PeerNetwork>,
+    /// Whether they may report payments too.
+    pub(crate) reports_payments: bool,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Debug)]
+pub(crate) struct Logging {
+    /// A tracing filter.
+    pub(crate) filter: String,
+    /// Text or JSON.
+    pub(crate) format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("it is `text` or `json`"),
+        }
+    }
+}
+
+impl Settings {
+    /// The effective settings.
+    ///
+    /// # Errors
+    /// An unreadable file, an unknown key, or a value that cannot be, by the setting's name and origin.
+    pub(crate) fn load(args: &SettingArgs) -> anyhow::Result<Self> {
+        Self::from_layers(&Layers::load(args.file.as_deref(), &args.given)?)
+    }
+
+    fn from_layers(layers: &Layers) -> anyhow::Result<Self> {
+        let partitions = PartitionCount::new(value(layers, "partitions")?)
+            .ok_or_else(|| anyhow::anyhow!("the setting `partitions` is a number from 1 to 256"))?;
+        let peers = text(layers, "gateway.peers").unwrap_or_default();
+        let peers = peers.split(',').map(str::trim).filter(|peer| !peer.is_empty());
+        Ok(Self {
+            listen: value(layers, "listen")?,
+            admin_listen: value(layers, "admin_listen")?,
+            data_dir: value(layers, "data_dir")?,
+            partitions,
+            restart_grace: Duration::from_millis(value(layers, "restart_grace_ms")?),
+            admin_token: secret(layers, "admin_token")?,
+            service_token: secret(layers, "service_token")?,
+            gateway: Gateway {
+                peers: peers.map(|peer| parse(layers, "gateway.peers", peer)).collect::<Result<_, _>>()?,
+                reports_payments: value(layers, "gateway.reports_payments")?,
+            },
+            drain: Duration::from_millis(value(layers, "drain_ms")?),
+            log: Logging { filter: value(layers, "log.filter")?, format: value(layers, "log.format")? },
+        })
+    }
+}
+
+fn text(layers: &Layers, key: &str) -> Option<String> {
+    layers.get(key).map(|(value, _)| value)
+}
+
+fn value<T: FromStr<Err: std::fmt::Display>>(layers: &Layers, key: &str) -> anyhow::Result<T> {
+    let text = text(layers, key).ok_or_else(|| anyhow::anyhow!("the setting `{key}` has no value"))?;
+    parse(layers, key, &text)
+}
+
+fn parse<T: FromStr<Err: std::fmt::Display>>(layers: &Layers, key: &str, text: &str) -> anyhow::Result<T> {
+    text.parse().map_err(|problem| {
+        let origin = layers.get(key).map_or("default", |(_, origin)| origin.name());
+        anyhow::anyhow!("the setting `{key}` cannot be {text:?} (from the {origin}): {problem}")
+    })
+}
+
+/// Secrets never appear in an error.
+fn secret(layers: &Layers, key: &str) -> anyhow::Result<Option<Secret>> {
+    let Some(text) = text(layers, key) else { return Ok(None) };
+    Secret::parse(&text).map(Some).map_err(|problem| anyhow::anyhow!("the setting `{key}` is refused: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use layers::{Given, Origin};
+
+    fn load(key: &'static str, value: &str) -> anyhow::Result<Settings> {
+        let given = vec![Given { key, value: value.to_owned(), origin: Origin::Environment }];
+        Settings::load(&SettingArgs { file: None, given })
+    }
+
+    #[test]
+    fn the_defaults_are_settings_that_can_be() {
+        let settings = Settings::load(&SettingArgs::default()).expect("it works");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(settings.gateway.peers.len(), 2);
+        assert!(settings.admin_token.is_none());
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_is_refused_by_name_and_origin() {
+        let error = load("listen", "nowhere").expect_err("it is refused").to_string();
+        assert!(
+            error.contains("`listen`") && error.contains("\"nowhere\"") && error.contains("environment"),
+            "{error}"
+        );
+        assert!(load("partitions", "257").is_err());
+        assert!(load("gateway.peers", "10.0.0.0/33").is_err());
+        assert!(load("log.format", "xml").is_err());
+    }
+
+    #[test]
+    fn a_refused_secret_is_not_repeated_in_the_error() {
+        let error = load("admin_token", "hunter2").expect_err("it is refused").to_string();
+        assert!(error.contains("`admin_token`") && !error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,62 @@
+//! `holdfast config show`: the effective value of each setting and where it came from. Secrets are masked.
+
+use super::layers::{Layers, Origin};
+use super::table::{SETTINGS, Setting};
+use super::{SettingArgs, Settings};
+use crate::tables;
+
+/// The table, after the same checks that `serve` makes.
+pub(crate) fn show(args: &SettingArgs) -> anyhow::Result<String> {
+    let layers = Layers::load(args.file.as_deref(), &args.given)?;
+    Settings::from_layers(&layers)?;
+    let mut table = tables::table(&["key", "value", "from"]);
+    for setting in SETTINGS {
+        let (value, origin) = shown(setting, layers.get(setting.key));
+        let from = match origin {
+            Origin::Flag => format!("{} --{}", origin.name(), setting.flag),
+            Origin::Environment => format!("{} {}", origin.name(), setting.variable),
+            Origin::File | Origin::Default => origin.name().to_owned(),
+        };
+        table.add_row([setting.key.to_owned(), value, from]);
+    }
+    let file = match &args.file {
+        Some(path) => format!("Configuration file: {}\n", path.display()),
+        None => "Configuration file: none (--config FILE or HOLDFAST_CONFIG)\n".to_owned(),
+    };
+    Ok(format!("{file}{}", tables::plain(&table)))
+}
+
+fn shown(setting: &Setting, found: Option<(String, Origin)>) -> (String, Origin) {
+    match found {
+        None if setting.is_secret => ("(generated into the data directory)".to_owned(), Origin::Default),
+        None => ("(none)".to_owned(), Origin::Default),
+        Some((_, origin)) if setting.is_secret => ("********".to_owned(), origin),
+        Some(found) => found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::layers::Given;
+
+    #[test]
+    fn every_setting_is_shown_with_its_origin_and_no_secret_in_clear() {
+        let secret = "0123456789abcdef-secret";
+        let given = vec![
+            Given { key: "admin_token", value: secret.to_owned(), origin: Origin::Flag },
+            Given { key: "listen", value: "127.0.0.1:0".to_owned(), origin: Origin::Environment },
+        ];
+        let shown = show(&SettingArgs { file: None, given }).expect("it works");
+        assert!(!shown.contains(secret));
+        for setting in SETTINGS {
+            assert!(shown.contains(setting.key), "{}", setting.key);
+        }
+        let line = |key: &str| shown.lines().find(|line| line.contains(key)).unwrap_or_default().to_owned();
+        assert!(line("admin_token").contains("flag --admin-token"), "{shown}");
+        assert!(
+            line(" listen").contains("127.0.0.1:0") && line(" listen").contains("environment HOLDFAST_LISTEN"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,143 @@
+//! The one list of settings. From it come the flags, their environment variables, the keys of the file, the defaults,
+//! the help and what `config show` prints, so that none of these can differ from another.
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting {
+    /// Its key in the file; a dot means a table.
+    pub(crate) key: &'static str,
+    /// Its flag, without the dashes.
+    pub(crate) flag: &'static str,
+    /// Its environment variable.
+    pub(crate) variable: &'static str,
+    /// What the value is, for `--help`.
+    pub(crate) value_name: &'static str,
+    /// What it is when nobody says; without one it is optional.
+    pub(crate) default: Option<&'static str>,
+    /// Whether its value must not be shown.
+    pub(crate) is_secret: bool,
+    /// The heading it stands under in `--help`.
+    pub(crate) heading: &'static str,
+    /// One line.
+    pub(crate) help: &'static str,
+    /// The rest of the story, for `--help`.
+    pub(crate) more: &'static str,
+}
+
+/// What every environment variable of ours begins with.
+pub(crate) const PREFIX: &str = "HOLDFAST_";
+
+/// The variable that names the configuration file. It is not a setting: it cannot stand in the file.
+pub(crate) const FILE_VARIABLE: &str = "HOLDFAST_CONFIG";
+
+const ADDRESSES: &str = "Addresses";
+const DATA: &str = "Data";
+const CALLERS: &str = "Who may ask for what";
+const RUNNING: &str = "Running";
+
+/// The names of one setting in the file, as a flag and in the environment. A test holds them together.
+type Names = [&'static str; 3];
+
+const fn plain(heading: &'static str, [key, flag, variable]: Names, value_name: &'static str) -> Setting {
+    Setting { key, flag, variable, value_name, default: None, is_secret: false, heading, help: "", more: "" }
+}
+
+/// Every setting of the server.
+pub(crate) const SETTINGS: &[Setting] = &[
+    Setting {
+        default: Some("127.0.0.1:8080"),
+        help: "Where customers and services are served",
+        more: "Port 0 takes any free port; the address that was chosen is printed.",
+        ..plain(ADDRESSES, ["listen", "listen", "HOLDFAST_LISTEN"], "ADDRESS")
+    },
+    Setting {
+        default: Some("127.0.0.1:9090"),
+        help: "Where operators and metrics are served",
+        more: "A listener of its own, so that a gateway cannot reach it by accident. Port 0 works here too.",
+        ..plain(ADDRESSES, ["admin_listen", "admin-listen", "HOLDFAST_ADMIN_LISTEN"], "ADDRESS")
+    },
+    Setting {
+        default: Some("holdfast-data"),
+        help: "The data directory: log, snapshots, tokens",
+        more: "It is created if it does not exist. One process at a time can use it.",
+        ..plain(DATA, ["data_dir", "data-dir", "HOLDFAST_DATA_DIR"], "DIR")
+    },
+    Setting {
+        default: Some("1"),
+        help: "Into how many partitions a new data directory is divided, 1 to 256",
+        more: "Fixed when the data directory is created; each partition has a log and a committer of its own.",
+        ..plain(DATA, ["partitions", "partitions", "HOLDFAST_PARTITIONS"], "COUNT")
+    },
+    Setting {
+        default: Some("30000"),
+        help: "How long after a restart no hold ends, in milliseconds",
+        more: "Customers could not pay while the server was down; this gives them the time back.",
+        ..plain(DATA, ["restart_grace_ms", "restart-grace-ms", "HOLDFAST_RESTART_GRACE_MS"], "MS")
+    },
+    Setting {
+        is_secret: true,
+        help: "The operators' bearer token",
+        more: "Without one, a token is generated into DIR/admin-token, readable by you alone. A token given as a flag \
+               can be seen in the list of processes; prefer the variable or the file.",
+        ..plain(CALLERS, ["admin_token", "admin-token", "HOLDFAST_ADMIN_TOKEN"], "TOKEN")
+    },
+    Setting {
+        is_secret: true,
+        help: "The bearer token of services, which may report payments",
+        more: "Without one, a token is generated into DIR/service-token, readable by you alone.",
+        ..plain(CALLERS, ["service_token", "service-token", "HOLDFAST_SERVICE_TOKEN"], "TOKEN")
+    },
+    Setting {
+        default: Some("127.0.0.0/8,::1/128"),
+        help: "Networks whose X-Customer-Id is believed, separated by commas",
+        more: "The gateway in front vouches for its customers. From anywhere else the header is refused.",
+        ..plain(CALLERS, ["gateway.peers", "gateway-peers", "HOLDFAST_GATEWAY_PEERS"], "NETWORKS")
+    },
+    Setting {
+        default: Some("false"),
+        help: "Whether gateway peers may report payments without the service token",
+        more: "",
+        ..plain(
+            CALLERS,
+            ["gateway.reports_payments", "gateway-reports-payments", "HOLDFAST_GATEWAY_REPORTS_PAYMENTS"],
+            "BOOL",
+        )
+    },
+    Setting {
+        default: Some("5000"),
+        help: "How long a stopping server waits for requests under way, in milliseconds",
+        more: "",
+        ..plain(RUNNING, ["drain_ms", "drain-ms", "HOLDFAST_DRAIN_MS"], "MS")
+    },
+    Setting {
+        default: Some("info"),
+        help: "What is logged to standard error, as a tracing filter",
+        more: "For example `warn` or `info,engine=debug`.",
+        ..plain(RUNNING, ["log.filter", "log-filter", "HOLDFAST_LOG_FILTER"], "FILTER")
+    },
+    Setting {
+        default: Some("text"),
+        help: "How it is logged: `text` or `json`",
+        more: "",
+        ..plain(RUNNING, ["log.format", "log-format", "HOLDFAST_LOG_FORMAT"], "FORMAT")
+    },
+];
+
+/// The setting of this key.
+pub(crate) fn find(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_names_of_a_setting_are_one_name_spelled_in_three_ways() {
+        for setting in SETTINGS {
+            let words = setting.key.replace('.', "_");
+            assert_eq!(setting.flag, words.replace('_', "-"));
+            assert_eq!(setting.variable, format!("{PREFIX}{}", words.to_uppercase()));
+        }
+    }
+}
