@@ -57,6 +57,8 @@ async fn a_failed_log_acknowledges_nothing_and_is_not_ready() {
     shop.item("lamp", 5, json!({})).await;
     shop.disk.script([Fault::SyncFails]);
     assert_eq!(reserve(&shop, &fresh_key()).await.problem(), "504 outcome_unknown");
+    // The caller may be told before the whole process is.
+    shop.engine.failure().wait_for(Option::is_some).await.unwrap();
     for at in [shop.public, shop.admin] {
         let ready = common::ask(at, Ask::new("GET", "/readyz")).await;
         assert_eq!(ready.problem(), "503 draining", "{ready:?}");
