@@ -1,1 +1,32 @@
-//! placeholder while the workspace is laid
+//! The engine: one single-writer actor per item, one committer per partition, and what stands between them.
+//!
+//! A request enters through [`ItemHandle::command`], waits in a bounded mailbox, is judged in a turn of the pure
+//! [`shell`], handed to the partition's committer, and answered when everything the answer rests on is durable.
+//!
+//! What this crate does not know: HTTP, credentials, wire shapes (`api`); bytes on disk (`eventlog`); rules (`domain`).
+
+pub mod error;
+pub mod handle;
+mod open;
+
+pub mod clock;
+pub mod commit;
+pub mod fold;
+pub mod limits;
+pub mod shell;
+
+mod actor;
+mod mailbox;
+mod projection;
+mod rebuild;
+mod register;
+mod registry;
+mod slot;
+mod snapshots;
+
+pub use error::SubmitError;
+pub use handle::{CustomerPage, Engine, EngineStatus, ItemHandle};
+pub use open::{EngineConfig, OpenError, OpenReport, PartitionReport, Timeouts, Unrecovered};
+
+#[cfg(test)]
+mod tests;

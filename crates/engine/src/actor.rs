@@ -1,0 +1,115 @@
+//! The task of an item that is awake: carries requests into the pure shell and what comes of them out again.
+
+use crate::commit::ToCommitter;
+use crate::limits::IDLE_BEFORE_REST;
+use crate::mailbox::{Caller, Lanes};
+use crate::rebuild;
+use crate::registry::Registry;
+use crate::shell::{Asked, Shell, TurnInput, TurnOutput, Wake};
+use crate::slot::Slot;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// Runs an item until it has nothing to do, then puts it to rest.
+pub(crate) async fn run(registry: Arc<Registry>, slot: Arc<Slot>, mut shell: Box<Shell>, mut lanes: Lanes) {
+    let mut wake = Wake::Now;
+    loop {
+        let mut asked = Vec::new();
+        if wait(&registry, &mut lanes, &mut asked, wake).await == Woken::Idle {
+            match registry.rest(&slot, shell, &lanes) {
+                None => return,
+                Some(back) => shell = back,
+            }
+        }
+        lanes.drain(&mut asked);
+        let Some(output) = turn(&registry, &slot, &mut shell, asked) else {
+            let submitted = shell.submitted();
+            drop((shell, lanes));
+            rebuild::after_panic(registry, slot, submitted).await;
+            return;
+        };
+        for (caller, reply) in output.release {
+            caller.answer(reply);
+        }
+        if let Some(handover) = output.handover
+            && registry.committer.send(ToCommitter::Handover(handover)).await.is_err()
+        {
+            // The committer has stopped: the process is about to end, and nothing more is acknowledged.
+            return;
+        }
+        wake = output.wake;
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    Asked,
+    Due,
+    Idle,
+}
+
+/// Waits for something to be asked, for the item's next instant, or for the end of patience, whichever comes first.
+async fn wait(registry: &Registry, lanes: &mut Lanes, asked: &mut Vec<Asked<Caller>>, wake: Wake) -> Woken {
+    let (until, then) = match wake {
+        Wake::Now => {
+            // A backlog is worked off between requests, not instead of the other tasks of this thread.
+            tokio::task::yield_now().await;
+            return Woken::Due;
+        }
+        Wake::At(at) => {
+            let until = registry.clock.until(at);
+            if until <= IDLE_BEFORE_REST { (until, Woken::Due) } else { (IDLE_BEFORE_REST, Woken::Idle) }
+        }
+        Wake::Never => (IDLE_BEFORE_REST, Woken::Idle),
+    };
+    match tokio::time::timeout_at(Instant::now() + until, lanes.first()).await {
+        Ok(first) => {
+            asked.extend(first);
+            Woken::Asked
+        }
+        Err(_) => then,
+    }
+}
+
+/// One turn. `None` if it panicked: the state is not to be trusted any more.
+fn turn(registry: &Registry, slot: &Slot, shell: &mut Shell, asked: Vec<Asked<Caller>>) -> Option<TurnOutput<Caller>> {
+    let input = TurnInput { now: registry.clock.now(), mono: registry.mono(), durable: slot.durable(), asked };
+    catch_unwind(AssertUnwindSafe(|| {
+        #[cfg(test)]
+        failpoint::pass(slot.no);
+        shell.turn(input)
+    }))
+    .ok()
+}
+
+/// Lets a test make the next turn of an item panic.
+#[cfg(test)]
+pub(crate) mod failpoint {
+    use domain::ids::ItemNo;
+    use std::collections::HashSet;
+    use std::sync::{Mutex, OnceLock, PoisonError};
+
+    /// By test and item: tests of one process share item numbers, so each thread's runtime has its own.
+    fn armed() -> std::sync::MutexGuard<'static, HashSet<(std::thread::ThreadId, ItemNo)>> {
+        static ARMED: OnceLock<Mutex<HashSet<(std::thread::ThreadId, ItemNo)>>> = OnceLock::new();
+        ARMED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn here(item: ItemNo) -> (std::thread::ThreadId, ItemNo) {
+        (std::thread::current().id(), item)
+    }
+
+    pub(crate) fn panic_next(item: ItemNo) {
+        armed().insert(here(item));
+    }
+
+    pub(crate) fn is_armed(item: ItemNo) -> bool {
+        armed().contains(&here(item))
+    }
+
+    pub(super) fn pass(item: ItemNo) {
+        let hit = armed().remove(&here(item));
+        assert!(!hit, "a test asked for this panic");
+    }
+}

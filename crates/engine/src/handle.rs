@@ -1,0 +1,280 @@
+//! The engine from outside: what the HTTP front, the bench and the tests hold.
+
+use crate::clock::Clock;
+use crate::commit::ToCommitter;
+use crate::error::SubmitError;
+use crate::projection::Place;
+use crate::register;
+use crate::registry::Registry;
+use crate::shell::{Ask, Reply};
+use crate::slot::{Seat, Slot};
+use domain::command::{Command, Request};
+use domain::idempotency::Attempt;
+use domain::identity::ReservationId;
+use domain::ids::{ItemNo, PartitionNo};
+use domain::partition::partition_of;
+use domain::policy::ItemSpec;
+use domain::text::{CustomerId, Sku};
+use domain::time::Timestamp;
+use domain::turn::Query;
+use domain::views::ItemView;
+use eventlog::LogReader;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{oneshot, watch};
+
+/// The engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) partitions: Vec<Arc<Registry>>,
+    pub(crate) clock: Clock,
+    pub(crate) draining: AtomicBool,
+    pub(crate) failure: watch::Sender<Option<String>>,
+    pub(crate) keepers: std::sync::Mutex<tokio::task::JoinSet<()>>,
+    /// Held as long as the engine lives: the lock that keeps a second process out.
+    pub(crate) data_dir: std::sync::Mutex<Option<eventlog::DataDir>>,
+}
+
+/// One item, from outside. Cheap to clone.
+#[derive(Clone)]
+pub struct ItemHandle {
+    engine: Engine,
+    registry: Arc<Registry>,
+    slot: Arc<Slot>,
+}
+
+impl ItemHandle {
+    /// Its number.
+    #[must_use]
+    pub fn no(&self) -> ItemNo {
+        self.slot.no
+    }
+
+    /// The view published at the last commit point. No mailbox, no lock that waits.
+    #[must_use]
+    pub fn view(&self) -> Arc<ItemView> {
+        self.slot.view()
+    }
+
+    /// Tells of every later publication of the view.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<ItemView>> {
+        self.slot.watch()
+    }
+
+    /// Whether this item gave out this id.
+    #[must_use]
+    pub fn is_genuine(&self, id: ReservationId) -> bool {
+        id.item() == self.slot.no && id.is_genuine(&self.slot.key)
+    }
+
+    /// Has the item judge a command. The fixed timeouts apply inside: the answer comes by then, or
+    /// [`SubmitError::OutcomeUnknown`].
+    ///
+    /// # Errors
+    /// [`SubmitError`]: no judgement; each variant says whether something may have happened.
+    pub async fn command(&self, command: Command, attempt: Option<&Attempt>) -> Reply {
+        if self.engine.is_draining() {
+            return Err(SubmitError::Draining);
+        }
+        let request = Request::new(command, attempt, &self.slot.key);
+        self.registry.ask(&self.slot, Ask::Command(Box::new(request))).await
+    }
+
+    /// Reads, in the item's own turn and behind the same gate as its answers.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: no judgement.
+    pub async fn query(&self, query: Query) -> Reply {
+        if self.engine.is_draining() {
+            return Err(SubmitError::Draining);
+        }
+        self.registry.ask(&self.slot, Ask::Query(query)).await
+    }
+}
+
+/// A page of a customer's reservations, in the order of item and arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustomerPage {
+    /// Their ids.
+    pub ids: Vec<ReservationId>,
+    /// Where the next page begins (exclusive), if there is more.
+    pub next: Option<ReservationId>,
+}
+
+/// How the engine is: what `/readyz?verbose` shows.
+#[derive(Clone, Debug)]
+pub struct EngineStatus {
+    /// Whether it is shutting down and takes nothing new.
+    pub draining: bool,
+    /// How many items there are.
+    pub items: usize,
+    /// How many of them run at the moment.
+    pub items_awake: usize,
+    /// Items that have stopped, with the reason.
+    pub items_stopped: Vec<(Sku, String)>,
+    /// Wall clock minus engine time, in milliseconds.
+    pub clock_offset_ms: i64,
+    /// Each partition's last durable record.
+    pub partitions: Vec<(PartitionNo, u64)>,
+    /// Why the log failed, if it did: nothing is acknowledged any more.
+    pub failed: Option<String>,
+}
+
+impl Engine {
+    /// Engine time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::Relaxed)
+    }
+
+    fn registry_of(&self, sku: &Sku) -> Option<&Arc<Registry>> {
+        let count = u16::try_from(self.inner.partitions.len()).unwrap_or(u16::MAX);
+        self.inner.partitions.get(usize::from(partition_of(sku, count).0))
+    }
+
+    fn handle(&self, registry: &Arc<Registry>, slot: Arc<Slot>) -> ItemHandle {
+        ItemHandle { engine: self.clone(), registry: Arc::clone(registry), slot }
+    }
+
+    /// The item of this name.
+    #[must_use]
+    pub fn find(&self, sku: &Sku) -> Option<ItemHandle> {
+        let registry = self.registry_of(sku)?;
+        registry.find(sku).map(|slot| self.handle(registry, slot))
+    }
+
+    /// The item of this number.
+    #[must_use]
+    pub fn item(&self, no: ItemNo) -> Option<ItemHandle> {
+        let registry = self.inner.partitions.get(usize::from(no.partition().0))?;
+        registry.slot(no).map(|slot| self.handle(registry, slot))
+    }
+
+    /// Items in the order of their names, after `after`, at most `limit`.
+    #[must_use]
+    pub fn items(&self, after: Option<&Sku>, limit: usize) -> Vec<ItemHandle> {
+        let mut found: Vec<ItemHandle> = self
+            .inner
+            .partitions
+            .iter()
+            .flat_map(|registry| registry.slots_after(after, limit).into_iter().map(|slot| self.handle(registry, slot)))
+            .collect();
+        found.sort_by(|left, right| left.slot.sku.cmp(&right.slot.sku));
+        found.truncate(limit);
+        found
+    }
+
+    /// Creates an item. It is judged like a command: `ItemExists`, or the first answer again under the same key.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: no judgement.
+    pub async fn create_item(&self, spec: ItemSpec, attempt: Option<&Attempt>) -> Reply {
+        if self.is_draining() {
+            return Err(SubmitError::Draining);
+        }
+        match self.registry_of(&spec.sku) {
+            Some(registry) => register::create(registry, spec, attempt.cloned()).await,
+            None => Err(SubmitError::NotOwner),
+        }
+    }
+
+    /// A customer's reservations over all items. Reflects everything that was durable when it was asked.
+    ///
+    /// # Errors
+    /// [`SubmitError::OutcomeUnknown`] if the log failed meanwhile.
+    pub async fn reservations_of(
+        &self,
+        customer: &CustomerId,
+        after: Option<ReservationId>,
+        limit: usize,
+    ) -> Result<CustomerPage, SubmitError> {
+        let after = after.map(|id| Place { item: id.item(), ordinal: id.ordinal() });
+        let mut page = Vec::new();
+        let mut more = false;
+        for registry in &self.inner.partitions {
+            registry.projected().await?;
+            let (places, rest) = registry.projection().page(customer, after, limit);
+            page.extend(places);
+            more |= rest;
+        }
+        page.sort_unstable();
+        more |= page.len() > limit;
+        page.truncate(limit);
+        let ids: Vec<ReservationId> = page.into_iter().filter_map(|place| self.id_at(place)).collect();
+        let next = ids.last().copied().filter(|_| more);
+        Ok(CustomerPage { ids, next })
+    }
+
+    fn id_at(&self, place: Place) -> Option<ReservationId> {
+        let handle = self.item(place.item)?;
+        Some(ReservationId::new(place.item, place.ordinal, &handle.slot.key))
+    }
+
+    /// A reader of a partition's log, for audits and tools. It reads what is durable while the engine runs.
+    #[must_use]
+    pub fn log_reader(&self, partition: PartitionNo) -> Option<Arc<dyn LogReader>> {
+        self.inner.partitions.get(usize::from(partition.0)).map(|registry| Arc::clone(&registry.reader))
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn status(&self) -> EngineStatus {
+        let partitions = &self.inner.partitions;
+        EngineStatus {
+            draining: self.is_draining(),
+            items: partitions.iter().map(|registry| registry.len()).sum(),
+            items_awake: partitions.iter().map(|registry| registry.awake.load(Ordering::Relaxed)).sum(),
+            items_stopped: self.stopped(),
+            clock_offset_ms: self.inner.clock.offset_ms(),
+            partitions: partitions.iter().map(|registry| (registry.no, registry.durable().0)).collect(),
+            failed: self.inner.failure.borrow().clone(),
+        }
+    }
+
+    fn stopped(&self) -> Vec<(Sku, String)> {
+        let why = |handle: &ItemHandle| match &*handle.slot.seat() {
+            Seat::Stopped(why) => Some(why.clone()),
+            Seat::Asleep { .. } | Seat::Awake(_) | Seat::Rebuilding => None,
+        };
+        let handles = self.items(None, usize::MAX).into_iter();
+        handles.filter_map(|handle| why(&handle).map(|why| (handle.slot.sku.clone(), why))).collect()
+    }
+
+    /// Tells when the log has failed and why. From then on nothing is acknowledged, and the process should end.
+    #[must_use]
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.inner.failure.subscribe()
+    }
+
+    /// Takes nothing new from here on.
+    pub fn drain(&self) {
+        self.inner.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the engine cleanly: everything handed over is committed, every log is closed with its anchor last.
+    /// Call it after [`Engine::drain`], when every caller has its answer.
+    pub async fn close(&self) {
+        self.drain();
+        for registry in &self.inner.partitions {
+            let (done, closed) = oneshot::channel();
+            if registry.committer.send(ToCommitter::Close(done)).await.is_ok() {
+                // An error here means that the committer has stopped already.
+                let _already = closed.await;
+            }
+        }
+        let mut keepers = self.inner.keepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        keepers.abort_all();
+        drop(keepers);
+        let mut data_dir = self.inner.data_dir.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *data_dir = None;
+    }
+}

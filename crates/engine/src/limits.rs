@@ -1,0 +1,51 @@
+//! Every bound of the engine, each with its reason.
+
+use std::time::Duration;
+
+/// Requests that finish a sale (payments, orders, cancellations, operators) waiting for one item.
+pub const FINISH_LANE: usize = 4_096;
+
+/// New reservations waiting for one item. At some ten microseconds each the last one waits well below the time in
+/// which it must be judged; more would only be judged to be late.
+pub const RESERVE_LANE: usize = 16_384;
+
+/// Reads waiting for one item.
+pub const READ_LANE: usize = 4_096;
+
+/// What one turn takes from each lane at most. Larger turns save nothing (the commit is shared anyway) and let what
+/// came later wait longer.
+pub const TURN_TAKES: usize = 256;
+
+/// Reads one turn takes at most: they come last and must not make a turn long.
+pub const TURN_TAKES_READS: usize = 64;
+
+/// Turns handed to a partition's committer that it has not taken yet. When it is full, actors wait, their lanes
+/// fill, and callers are told so: the disk's pace reaches the door.
+pub const COMMITTER_QUEUE: usize = 1_024;
+
+/// Turns one commit takes at most. With [`TURN_TAKES`] this bounds a group to some hundred thousand events.
+pub const GROUP_TURNS_MAX: usize = 512;
+
+/// Committed groups on their way to their callers.
+pub const RELEASE_QUEUE: usize = 16;
+
+/// How long an item without work keeps its task. Long enough that a steady trickle never pays for waking.
+pub const IDLE_BEFORE_REST: Duration = Duration::from_millis(500);
+
+/// Panics within [`PANIC_WINDOW`] after which an item stays stopped.
+pub const PANICS_MAX: usize = 3;
+
+/// See [`PANICS_MAX`].
+pub const PANIC_WINDOW: Duration = Duration::from_secs(60);
+
+/// How often a record whose fate is unknown is sent again before the partition gives up and says so.
+pub const RESENDS_MAX: u32 = 100;
+
+/// Fastest rate at which an offset to the wall clock is worked off, in parts per million (domain rule 4).
+pub const SLEW_PPM_MAX: i64 = 500;
+
+/// How often the offset to the wall clock is measured.
+pub const CLOCK_CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// Partitions of one data directory: what 8 bits of an item number count.
+pub const PARTITIONS_MAX: u16 = 256;

@@ -1,0 +1,134 @@
+//! An item's mailbox: three bounded lanes, taken in order of what matters most.
+//!
+//! What finishes a sale goes before new reservations, and these before reads: overload never starves what finishes a
+//! sale, and polling never a sale. A full lane refuses at once; nothing has happened then.
+
+use crate::limits::{FINISH_LANE, READ_LANE, RESERVE_LANE, TURN_TAKES, TURN_TAKES_READS};
+use crate::shell::{Ask, Asked, Reply, ReplyTo};
+use domain::command::Command;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
+
+/// Where an answer goes: a caller that waits on a channel.
+#[derive(Debug)]
+pub(crate) struct Caller(pub(crate) oneshot::Sender<Reply>);
+
+impl ReplyTo for Caller {
+    fn is_gone(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+impl Caller {
+    /// Answers. A caller that has gone meanwhile is not missed.
+    pub(crate) fn answer(self, reply: Reply) {
+        let _gone = self.0.send(reply);
+    }
+}
+
+/// Which lane something goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Finish,
+    Reserve,
+    Read,
+}
+
+impl Lane {
+    pub(crate) const fn of(ask: &Ask) -> Self {
+        match ask {
+            Ask::Query(_) => Self::Read,
+            Ask::Command(request) => match request.command {
+                Command::Reserve { .. } | Command::Purchase { .. } => Self::Reserve,
+                Command::CreateItem(_)
+                | Command::ReviseItem { .. }
+                | Command::OpenSale
+                | Command::PauseSale
+                | Command::ResumeSale
+                | Command::CloseSale
+                | Command::AdjustStock { .. }
+                | Command::CancelReservation(_)
+                | Command::ExtendHold(_)
+                | Command::PlaceOrder { .. }
+                | Command::ConfirmOrder { .. } => Self::Finish,
+            },
+        }
+    }
+}
+
+/// The side that callers hold.
+#[derive(Debug)]
+pub(crate) struct Senders {
+    finish: mpsc::Sender<Asked<Caller>>,
+    reserve: mpsc::Sender<Asked<Caller>>,
+    read: mpsc::Sender<Asked<Caller>>,
+}
+
+/// The side that the actor holds.
+#[derive(Debug)]
+pub(crate) struct Lanes {
+    finish: mpsc::Receiver<Asked<Caller>>,
+    reserve: mpsc::Receiver<Asked<Caller>>,
+    read: mpsc::Receiver<Asked<Caller>>,
+}
+
+/// A mailbox.
+pub(crate) fn mailbox() -> (Senders, Lanes) {
+    let (finish, finish_lane) = mpsc::channel(FINISH_LANE);
+    let (reserve, reserve_lane) = mpsc::channel(RESERVE_LANE);
+    let (read, read_lane) = mpsc::channel(READ_LANE);
+    (Senders { finish, reserve, read }, Lanes { finish: finish_lane, reserve: reserve_lane, read: read_lane })
+}
+
+/// Why something was not taken.
+pub(crate) enum NotTaken {
+    /// The lane is full.
+    Full,
+    /// The actor has gone.
+    Closed,
+}
+
+impl Senders {
+    pub(crate) fn send(&self, asked: Asked<Caller>) -> Result<(), NotTaken> {
+        let lane = match Lane::of(&asked.ask) {
+            Lane::Finish => &self.finish,
+            Lane::Reserve => &self.reserve,
+            Lane::Read => &self.read,
+        };
+        lane.try_send(asked).map_err(|error| match error {
+            TrySendError::Full(_) => NotTaken::Full,
+            TrySendError::Closed(_) => NotTaken::Closed,
+        })
+    }
+}
+
+impl Lanes {
+    /// Waits for something to be asked; `None` never comes while a slot holds the senders.
+    pub(crate) async fn first(&mut self) -> Option<Asked<Caller>> {
+        tokio::select! {
+            biased;
+            asked = self.finish.recv() => asked,
+            asked = self.reserve.recv() => asked,
+            asked = self.read.recv() => asked,
+        }
+    }
+
+    /// Adds what is there, as much as a turn takes of each lane, in the order of the lanes.
+    pub(crate) fn drain(&mut self, asked: &mut Vec<Asked<Caller>>) {
+        let lanes =
+            [(&mut self.finish, TURN_TAKES), (&mut self.reserve, TURN_TAKES), (&mut self.read, TURN_TAKES_READS)];
+        for (lane, takes) in lanes {
+            for _ in 0..takes {
+                match lane.try_recv() {
+                    Ok(one) => asked.push(one),
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.finish.is_empty() && self.reserve.is_empty() && self.read.is_empty()
+    }
+}

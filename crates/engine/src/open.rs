@@ -1,0 +1,295 @@
+//! Opening an engine: recover every partition's log, start the clock behind it, seat the items, claim the logs.
+
+use crate::clock::{Clock, WallClock, system_wall_clock};
+use crate::commit;
+use crate::fold::{Folded, FoldedItem};
+use crate::handle::{Engine, Inner};
+use crate::projection::Projection;
+use crate::registry::{Registry, RegistryParts};
+use crate::shell::{Resume, Shell};
+use crate::slot::Slot;
+use crate::snapshots::{self, Snapshotter};
+use domain::ids::PartitionNo;
+use domain::text::Sku;
+use domain::time::DurationMs;
+use eventlog::sled_log::OnStall;
+use eventlog::{
+    ChainPoint, Cut, DataDir, DataDirError, EventLog, LocalLog, LogError, PartitionCount, RecordNo, RecoverError,
+    SledLog, SledOptions, SnapshotStore, recover,
+};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// The fixed timeouts of every request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A request not judged within this is dropped: nothing happened (503).
+    pub judge_within: Duration,
+    /// A caller waits no longer than this: after it the outcome is unknown (504). Longer than `judge_within`, so that
+    /// a caller who was dropped is told so.
+    pub answer_within: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { judge_within: Duration::from_secs(2), answer_within: Duration::from_secs(5) }
+    }
+}
+
+/// How an engine runs.
+#[derive(Clone)]
+pub struct EngineConfig {
+    /// How many partitions a new data directory gets. An old one keeps its own.
+    pub partitions: PartitionCount,
+    /// The fixed timeouts.
+    pub timeouts: Timeouts,
+    /// No hold ends within this after a restart.
+    pub restart_grace: DurationMs,
+    /// Who claims the log: the program and its version.
+    pub claimant: String,
+    /// Called when a commit hangs; nothing but ending the process helps then.
+    pub on_stall: OnStall,
+    /// The wall clock.
+    pub wall_clock: WallClock,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            partitions: PartitionCount::ONE,
+            timeouts: Timeouts::default(),
+            restart_grace: DurationMs::from_secs(30),
+            claimant: concat!("holdfast ", env!("CARGO_PKG_VERSION")).to_owned(),
+            on_stall: Arc::new(|words| tracing::error!("{words}")),
+            wall_clock: system_wall_clock(),
+        }
+    }
+}
+
+/// What opening found.
+#[derive(Clone, Debug)]
+pub struct OpenReport {
+    /// Partition by partition.
+    pub partitions: Vec<PartitionReport>,
+}
+
+/// What opening found in one partition.
+#[derive(Clone, Debug)]
+pub struct PartitionReport {
+    /// Which.
+    pub no: PartitionNo,
+    /// The snapshot it began from, if there was one.
+    pub snapshot: Option<RecordNo>,
+    /// Records read behind the snapshot.
+    pub records: u64,
+    /// Events applied from them.
+    pub events: u64,
+    /// Items found.
+    pub items: usize,
+    /// Items whose events break an invariant: they stay stopped.
+    pub broken: Vec<(Sku, String)>,
+    /// A torn tail that was cut.
+    pub cut: Option<Cut>,
+}
+
+/// Why an engine cannot be opened. The words say what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A log cannot be opened or claimed.
+    #[error("partition {}: {error}", partition.0)]
+    Log {
+        /// Of which partition.
+        partition: PartitionNo,
+        /// Why.
+        error: LogError,
+    },
+    /// A log cannot be recovered.
+    #[error("partition {}: {error}", partition.0)]
+    Recover {
+        /// Of which partition.
+        partition: PartitionNo,
+        /// Why.
+        error: RecoverError,
+    },
+    /// The system gave no thread.
+    #[error("no thread for the committer: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl OpenError {
+    /// Whether the log is damaged, as against unreachable or in use.
+    #[must_use]
+    pub const fn is_damage(&self) -> bool {
+        match self {
+            Self::Recover { error, .. } => !matches!(error, RecoverError::Log(_)),
+            Self::Log { error, .. } => matches!(error, LogError::Unopenable { .. } | LogError::Spilled { .. }),
+            Self::DataDir(_) | Self::Thread(_) => false,
+        }
+    }
+}
+
+/// A log about to be recovered.
+#[derive(Debug)]
+pub struct Unrecovered {
+    /// Whose.
+    pub partition: PartitionNo,
+    /// It.
+    pub log: Box<dyn LocalLog>,
+    /// Its snapshots, if it keeps any.
+    pub snapshots: Option<SnapshotStore>,
+}
+
+impl Engine {
+    /// Opens the engine of a data directory, or creates it. Call it inside a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing was changed that a later try would miss.
+    pub fn open(path: &Path, config: EngineConfig) -> Result<(Self, OpenReport), OpenError> {
+        let data_dir = DataDir::open(path, config.partitions)?;
+        let mut logs = Vec::new();
+        for place in data_dir.partitions() {
+            let options = SledOptions { on_stall: Arc::clone(&config.on_stall), ..SledOptions::default() };
+            let log = SledLog::open(&place.path, place.log_id, options)
+                .map_err(|error| OpenError::Log { partition: place.no, error })?;
+            let snapshots = Some(log.snapshots());
+            logs.push(Unrecovered { partition: place.no, log: Box::new(log), snapshots });
+        }
+        Self::open_logs(logs, config, Some(data_dir))
+    }
+
+    /// Opens an engine on logs given: tests bring logs in memory.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_logs(
+        logs: Vec<Unrecovered>,
+        config: EngineConfig,
+        data_dir: Option<DataDir>,
+    ) -> Result<(Self, OpenReport), OpenError> {
+        let mut recovered = Vec::new();
+        for log in logs {
+            recovered.push(recover_one(log)?);
+        }
+        let last = recovered.iter().map(|partition| partition.folded.last).max().unwrap_or_default();
+        let clock = Clock::start(Arc::clone(&config.wall_clock), last);
+        let resume = Resume { at: clock.now(), grace: config.restart_grace };
+        let report = OpenReport { partitions: recovered.iter().map(|partition| partition.report.clone()).collect() };
+        let failure = watch::Sender::new(None);
+        let start = Start { clock: &clock, epoch: Instant::now(), resume, config: &config, failure: &failure };
+        let mut keepers = JoinSet::new();
+        let mut partitions = Vec::new();
+        for partition in recovered {
+            partitions.push(start.partition(partition, &mut keepers)?);
+        }
+        keepers.spawn(discipline(clock.clone()));
+        let inner = Inner {
+            partitions,
+            clock,
+            draining: AtomicBool::new(false),
+            failure,
+            keepers: Mutex::new(keepers),
+            data_dir: Mutex::new(data_dir),
+        };
+        Ok((Self { inner: Arc::new(inner) }, report))
+    }
+}
+
+async fn discipline(clock: Clock) {
+    let mut every = tokio::time::interval(crate::limits::CLOCK_CHECK_EVERY);
+    loop {
+        every.tick().await;
+        clock.discipline();
+    }
+}
+
+/// A partition read back, not yet at work.
+struct RecoveredPartition {
+    folded: Folded,
+    tail: ChainPoint,
+    log: Box<dyn LocalLog>,
+    snapshots: Option<SnapshotStore>,
+    report: PartitionReport,
+}
+
+fn recover_one(unrecovered: Unrecovered) -> Result<RecoveredPartition, OpenError> {
+    let Unrecovered { partition, mut log, snapshots } = unrecovered;
+    let (from, mut folded) = match snapshots.as_ref().and_then(snapshots::newest) {
+        Some((point, folded)) => (point, folded),
+        None => (ChainPoint::START, Folded::new(partition)),
+    };
+    let recovered = recover(log.as_mut(), from, &mut |event| folded.apply(event.item, &event.event))
+        .map_err(|error| OpenError::Recover { partition, error })?;
+    folded.recount();
+    let report = PartitionReport {
+        no: partition,
+        snapshot: (from != ChainPoint::START).then_some(from.record),
+        records: recovered.records,
+        events: recovered.events,
+        items: folded.items.len(),
+        broken: folded.broken(),
+        cut: recovered.cut,
+    };
+    Ok(RecoveredPartition { folded, tail: recovered.tail, log, snapshots, report })
+}
+
+/// What all partitions start with.
+struct Start<'a> {
+    clock: &'a Clock,
+    epoch: Instant,
+    resume: Resume,
+    config: &'a EngineConfig,
+    failure: &'a watch::Sender<Option<String>>,
+}
+
+impl Start<'_> {
+    fn partition(&self, recovered: RecoveredPartition, keepers: &mut JoinSet<()>) -> Result<Arc<Registry>, OpenError> {
+        let no = recovered.report.no;
+        let mut log = recovered.log;
+        let claim = log.claim(&self.config.claimant).map_err(|error| OpenError::Log { partition: no, error })?;
+        debug_assert!(claim.chain.point().record > recovered.tail.record);
+        let (reader, log): (_, Box<dyn EventLog>) = (log.reader(), log);
+        let durable = claim.chain.point().record;
+        let snapshotter = Snapshotter::start(no, Arc::clone(&reader), recovered.snapshots)?;
+        let name = format!("committer-{}", no.0);
+        let (committer, committed) = commit::spawn(name, log, claim.chain, snapshotter.after_commit())?;
+        let (slots, projection) = self.seat(recovered.folded.items.into_values());
+        let registry = Arc::new(Registry::new(RegistryParts {
+            partition: recovered.folded.partition,
+            slots,
+            projection,
+            durable,
+            clock: self.clock.clone(),
+            epoch: self.epoch,
+            timeouts: self.config.timeouts,
+            reader,
+            committer,
+            failure: self.failure.clone(),
+        }));
+        keepers.spawn(Arc::clone(&registry).complete(committed));
+        keepers.spawn(Arc::clone(&registry).keep_time());
+        Ok(registry)
+    }
+
+    fn seat(&self, items: impl Iterator<Item = FoldedItem>) -> (Vec<Slot>, Projection) {
+        let (mut slots, mut projection) = (Vec::new(), Projection::default());
+        for item in items {
+            match item {
+                FoldedItem::Whole(item) => {
+                    projection.add_item(&item);
+                    slots.push(Slot::asleep(Box::new(Shell::recovered(*item, self.resume))));
+                }
+                FoldedItem::Broken { item: Some(item), why } => slots.push(Slot::stopped(*item, why)),
+                FoldedItem::Broken { item: None, why } => tracing::error!(why, "an item without a beginning"),
+            }
+        }
+        (slots, projection)
+    }
+}

@@ -1,0 +1,92 @@
+//! Creating items: the partition's own stream and the new item's first event go into the log in one frame.
+//!
+//! One at a time per partition. The registration is applied and the item seated only when it is durable, so a
+//! creation that fails leaves nothing behind.
+
+use crate::commit::ToCommitter;
+use crate::error::SubmitError;
+use crate::mailbox::Caller;
+use crate::registry::Registry;
+use crate::shell::{Ask, Handover, Reply, Shell, Ticket};
+use crate::slot::Slot;
+use domain::command::{Command, Request};
+use domain::idempotency::Attempt;
+use domain::identity::ItemKey;
+use domain::ids::ItemNo;
+use domain::item::Item;
+use domain::partition::{RegisterRefusal, Registration};
+use domain::policy::ItemSpec;
+use domain::views::{Answer, Body, Judgement, Origin};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+pub(crate) async fn create(registry: &Arc<Registry>, spec: ItemSpec, attempt: Option<Attempt>) -> Reply {
+    // A task of its own: a caller that goes away half-way must not leave the partition half-registered.
+    let registry = Arc::clone(registry);
+    let (timeout, creating) = (registry.timeouts.answer_within, tokio::spawn(create_one(registry, spec, attempt)));
+    match tokio::time::timeout(timeout, creating).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(_)) | Err(_) => Err(SubmitError::OutcomeUnknown),
+    }
+}
+
+async fn create_one(registry: Arc<Registry>, spec: ItemSpec, attempt: Option<Attempt>) -> Reply {
+    let mut partition = registry.partition.lock().await;
+    if let Some(slot) = registry.find(&spec.sku) {
+        drop(partition);
+        let request = Request::new(Command::CreateItem(Box::new(spec)), attempt.as_ref(), &slot.key);
+        return registry.ask(&slot, Ask::Command(Box::new(request))).await;
+    }
+    let mut secret = [0; 32];
+    // Without randomness ids could be guessed; better no item than such a one.
+    getrandom::fill(&mut secret).map_err(|_| SubmitError::Overloaded)?;
+    let key = ItemKey::from_bytes(secret);
+    let registration = match partition.register(spec, key, attempt.as_ref(), registry.clock.now()) {
+        Ok(registration) => registration,
+        Err(RegisterRefusal::Full) => return Err(SubmitError::TooManyItems),
+        // Registered, but its own stream broke: it has no slot that could answer.
+        Err(RegisterRefusal::Exists(item)) => return Err(SubmitError::ItemStopped { item }),
+    };
+    // The item as it will be, should its first event reach the disk.
+    let Some(item) = Item::begin(registration.item, &registration.created) else {
+        return Err(SubmitError::OutcomeUnknown);
+    };
+    commit(&registry, &registration).await?;
+    partition.apply(&registration.registered);
+    drop(partition);
+    let view = item.view();
+    let judgement = Judgement {
+        sequence: view.sequence,
+        at: view.at,
+        outcome: Ok(Answer { body: Body::Item(Box::new(view)), origin: Origin::Accepted }),
+    };
+    registry.seat_new(Slot::asleep(Box::new(Shell::new(item, Ticket(0)))));
+    Ok(judgement)
+}
+
+async fn commit(registry: &Registry, registration: &Registration) -> Result<(), SubmitError> {
+    let (caller, committed) = oneshot::channel();
+    let stream = ItemNo::partition_stream(registry.no);
+    let nothing_yet = Judgement {
+        sequence: registration.created.seq,
+        at: registration.created.at,
+        outcome: Err(domain::rejection::Rejection::NotFound),
+    };
+    let handover = Handover {
+        item: registration.item,
+        ticket: Ticket(0),
+        encoded: vec![
+            eventlog::encode_partition_event(stream, &registration.registered),
+            eventlog::encode_item_event(registration.item, &registration.created),
+        ],
+        events: vec![registration.created.clone()],
+        replies: vec![(Caller(caller), Ok(nothing_yet))],
+        view: None,
+    };
+    registry.committer.send(ToCommitter::Handover(handover)).await.map_err(|_| SubmitError::OutcomeUnknown)?;
+    match committed.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(SubmitError::OutcomeUnknown),
+    }
+}

@@ -1,0 +1,338 @@
+//! A partition at work: its items, its committer, and the wheel that wakes sleeping items when their time comes.
+
+use crate::Timeouts;
+use crate::actor;
+use crate::clock::Clock;
+use crate::commit::{Committed, ToCommitter};
+use crate::error::SubmitError;
+use crate::mailbox::{Caller, NotTaken, mailbox};
+use crate::projection::Projection;
+use crate::shell::{Ask, Asked, MonoTime, Reply, Shell, Wake};
+use crate::slot::{Seat, Slot};
+use domain::ids::{ItemNo, PartitionNo};
+use domain::partition::Partition;
+use domain::text::Sku;
+use domain::wheel::{TimerKey, TimerWheel};
+use eventlog::{LogReader, RecordNo};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// How many expired wake-ups the registry's wheel moves at once. Waking is cheap; the rest follows at once.
+const WAKES_AT_ONCE: usize = 4_096;
+
+/// One partition at work.
+pub(crate) struct Registry {
+    pub(crate) no: PartitionNo,
+    pub(crate) clock: Clock,
+    /// What deadlines and monotonic instants count from.
+    pub(crate) epoch: Instant,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) reader: Arc<dyn LogReader>,
+    pub(crate) committer: mpsc::Sender<ToCommitter>,
+    /// Told after every group, for those who wait until something is durable.
+    pub(crate) committed: Notify,
+    items: RwLock<Items>,
+    /// Taken by whoever registers an item, one at a time.
+    pub(crate) partition: tokio::sync::Mutex<Partition>,
+    projection: Mutex<Projection>,
+    wheel: Mutex<TimerWheel>,
+    wheel_changed: Notify,
+    pub(crate) awake: AtomicUsize,
+    durable: AtomicU64,
+    projected: AtomicU64,
+    failure: watch::Sender<Option<String>>,
+}
+
+#[derive(Default)]
+struct Items {
+    by_no: HashMap<ItemNo, Arc<Slot>>,
+    by_sku: BTreeMap<Sku, Arc<Slot>>,
+}
+
+/// Locks whose content is replaced or changed whole: a panic elsewhere leaves them good.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a registry begins with.
+pub(crate) struct RegistryParts {
+    pub(crate) partition: Partition,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) projection: Projection,
+    pub(crate) durable: RecordNo,
+    pub(crate) clock: Clock,
+    pub(crate) epoch: Instant,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) reader: Arc<dyn LogReader>,
+    pub(crate) committer: mpsc::Sender<ToCommitter>,
+    pub(crate) failure: watch::Sender<Option<String>>,
+}
+
+impl Registry {
+    pub(crate) fn new(parts: RegistryParts) -> Self {
+        let registry = Self {
+            no: parts.partition.no(),
+            wheel: Mutex::new(TimerWheel::new(parts.clock.now())),
+            clock: parts.clock,
+            epoch: parts.epoch,
+            timeouts: parts.timeouts,
+            reader: parts.reader,
+            committer: parts.committer,
+            committed: Notify::new(),
+            items: RwLock::new(Items::default()),
+            partition: tokio::sync::Mutex::new(parts.partition),
+            projection: Mutex::new(parts.projection),
+            wheel_changed: Notify::new(),
+            awake: AtomicUsize::new(0),
+            durable: AtomicU64::new(parts.durable.0),
+            projected: AtomicU64::new(parts.durable.0),
+            failure: parts.failure,
+        };
+        for slot in parts.slots {
+            registry.settle(&registry.add(slot));
+        }
+        registry
+    }
+
+    pub(crate) fn add(&self, slot: Slot) -> Arc<Slot> {
+        let slot = Arc::new(slot);
+        let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
+        items.by_no.insert(slot.no, Arc::clone(&slot));
+        items.by_sku.insert(slot.sku.clone(), Arc::clone(&slot));
+        slot
+    }
+
+    pub(crate) fn slot(&self, no: ItemNo) -> Option<Arc<Slot>> {
+        self.items.read().unwrap_or_else(PoisonError::into_inner).by_no.get(&no).cloned()
+    }
+
+    pub(crate) fn find(&self, sku: &Sku) -> Option<Arc<Slot>> {
+        self.items.read().unwrap_or_else(PoisonError::into_inner).by_sku.get(sku).cloned()
+    }
+
+    pub(crate) fn slots_after(&self, after: Option<&Sku>, limit: usize) -> Vec<Arc<Slot>> {
+        let items = self.items.read().unwrap_or_else(PoisonError::into_inner);
+        let begin = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let range = items.by_sku.range::<Sku, _>((begin, std::ops::Bound::Unbounded));
+        range.take(limit).map(|(_, slot)| Arc::clone(slot)).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.read().unwrap_or_else(PoisonError::into_inner).by_no.len()
+    }
+
+    /// The last durable record.
+    pub(crate) fn durable(&self) -> RecordNo {
+        RecordNo(self.durable.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn mono(&self) -> MonoTime {
+        MonoTime(self.epoch.elapsed())
+    }
+
+    pub(crate) fn failed(&self) -> Option<String> {
+        self.failure.borrow().clone()
+    }
+
+    /// Seats an item just created.
+    pub(crate) fn seat_new(&self, slot: Slot) {
+        let slot = self.add(slot);
+        self.settle(&slot);
+    }
+
+    /// Waits until the projection has taken in everything durable at this moment.
+    pub(crate) async fn projected(&self) -> Result<(), SubmitError> {
+        let wanted = self.durable();
+        loop {
+            let committed = self.committed.notified();
+            if self.projected.load(Ordering::Acquire) >= wanted.0 {
+                return Ok(());
+            }
+            if self.failed().is_some() {
+                return Err(SubmitError::OutcomeUnknown);
+            }
+            committed.await;
+        }
+    }
+
+    pub(crate) fn projection(&self) -> MutexGuard<'_, Projection> {
+        lock(&self.projection)
+    }
+
+    /// Asks an item, and waits for the answer as long as the fixed timeout allows.
+    pub(crate) async fn ask(self: &Arc<Self>, slot: &Arc<Slot>, ask: Ask) -> Reply {
+        let (reply, answer) = oneshot::channel();
+        let judge_before = MonoTime(self.epoch.elapsed().saturating_add(self.timeouts.judge_within));
+        self.put(slot, Asked { ask, judge_before, reply: Caller(reply) })?;
+        match tokio::time::timeout(self.timeouts.answer_within, answer).await {
+            Ok(Ok(reply)) => reply,
+            // The turn that took it panicked, or the log failed.
+            Ok(Err(_)) => Err(self.lost(slot)),
+            Err(_) => Err(SubmitError::OutcomeUnknown),
+        }
+    }
+
+    fn lost(&self, slot: &Slot) -> SubmitError {
+        match &*slot.seat() {
+            Seat::Stopped(_) => SubmitError::ItemStopped { item: slot.no },
+            Seat::Rebuilding => SubmitError::ItemRebuilding { item: slot.no },
+            Seat::Asleep { .. } | Seat::Awake(_) => SubmitError::OutcomeUnknown,
+        }
+    }
+
+    /// Puts something into an item's mailbox, waking the item if it sleeps.
+    fn put(self: &Arc<Self>, slot: &Arc<Slot>, asked: Asked<Caller>) -> Result<(), SubmitError> {
+        let mut seat = slot.seat();
+        let asked = match &*seat {
+            Seat::Awake(senders) => match senders.send(asked) {
+                Ok(()) => return Ok(()),
+                Err(NotTaken::Full) => return Err(SubmitError::Overloaded),
+                // The actor ended without giving its state back: its committer is gone.
+                Err(NotTaken::Closed) => return Err(SubmitError::OutcomeUnknown),
+            },
+            Seat::Rebuilding => return Err(SubmitError::ItemRebuilding { item: slot.no }),
+            Seat::Stopped(_) => return Err(SubmitError::ItemStopped { item: slot.no }),
+            Seat::Asleep { .. } => asked,
+        };
+        match self.wake_locked(slot, &mut seat, Some(asked)) {
+            Some(_) => Err(SubmitError::Overloaded),
+            None => Ok(()),
+        }
+    }
+
+    /// Wakes a sleeping item, with a first thing to do or just because its time has come.
+    fn wake_locked(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        seat: &mut Seat,
+        first: Option<Asked<Caller>>,
+    ) -> Option<Asked<Caller>> {
+        if !matches!(seat, Seat::Asleep { .. }) {
+            return first;
+        }
+        let (senders, lanes) = mailbox();
+        // A mailbox just made has room for one.
+        let refused = first.and_then(|asked| senders.send(asked).err()).is_some();
+        debug_assert!(!refused, "a new mailbox refuses its first request");
+        let Seat::Asleep { shell, wake } = std::mem::replace(seat, Seat::Awake(senders)) else { return None };
+        if let Some(timer) = wake {
+            lock(&self.wheel).cancel(timer);
+        }
+        self.awake.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(actor::run(Arc::clone(self), Arc::clone(slot), shell, lanes));
+        None
+    }
+
+    /// Puts an item to rest, unless something came for it meanwhile: then the shell comes back.
+    pub(crate) fn rest(&self, slot: &Slot, shell: Box<Shell>, lanes: &crate::mailbox::Lanes) -> Option<Box<Shell>> {
+        let mut seat = slot.seat();
+        if !lanes.is_empty() {
+            return Some(shell);
+        }
+        let wake = self.arm(slot.no, shell.wake());
+        *seat = Seat::Asleep { shell, wake };
+        self.awake.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+
+    /// Arms the wake-up of an item that sleeps from the start.
+    fn settle(&self, slot: &Slot) {
+        if let Seat::Asleep { shell, wake } = &mut *slot.seat() {
+            *wake = self.arm(slot.no, shell.wake());
+        }
+    }
+
+    /// Seats an item anew after it was rebuilt.
+    pub(crate) fn reseat(&self, slot: &Slot, shell: Box<Shell>) {
+        let wake = self.arm(slot.no, shell.wake());
+        *slot.seat() = Seat::Asleep { shell, wake };
+    }
+
+    fn arm(&self, no: ItemNo, wake: Wake) -> Option<domain::wheel::TimerId> {
+        let at = match wake {
+            Wake::Now => self.clock.now(),
+            Wake::At(at) => at,
+            Wake::Never => return None,
+        };
+        let id = lock(&self.wheel).arm(at, TimerKey(no.counter()));
+        self.wheel_changed.notify_one();
+        Some(id)
+    }
+
+    /// Wakes sleeping items when their time comes, for as long as the engine lives.
+    pub(crate) async fn keep_time(self: Arc<Self>) {
+        loop {
+            let next = self.wake_due();
+            let changed = self.wheel_changed.notified();
+            match next {
+                Some(at) => {
+                    let _changed_or_due = tokio::time::timeout(self.clock.until(at), changed).await;
+                }
+                None => changed.await,
+            }
+        }
+    }
+
+    fn wake_due(self: &Arc<Self>) -> Option<domain::time::Timestamp> {
+        let mut due = Vec::new();
+        let next = {
+            let mut wheel = lock(&self.wheel);
+            wheel.advance(self.clock.now(), WAKES_AT_ONCE);
+            while let Some(first) = wheel.first_due() {
+                wheel.cancel(first.id);
+                due.push(first.key.0);
+            }
+            if wheel.needs_work() { Some(self.clock.now()) } else { wheel.next_wake() }
+        };
+        for counter in due {
+            if let Some(slot) = ItemNo::new(self.no, counter).and_then(|no| self.slot(no)) {
+                let mut seat = slot.seat();
+                if let Seat::Asleep { wake, .. } = &mut *seat {
+                    *wake = None;
+                }
+                self.wake_locked(&slot, &mut seat, None);
+            }
+        }
+        next
+    }
+
+    /// Completes what the committer did, inside the runtime: one wake-up for a whole group instead of one a reply.
+    /// In this order: publish the views, release the replies, feed the followers.
+    pub(crate) async fn complete(self: Arc<Self>, mut committed: mpsc::Receiver<Committed>) {
+        while let Some(message) = committed.recv().await {
+            match message {
+                Committed::Group { group, upto } => self.release(group, upto),
+                Committed::Dismissed(replies) => replies.into_iter().for_each(|(caller, reply)| caller.answer(reply)),
+                Committed::Stopped(reason) => {
+                    tracing::error!(%reason, partition = self.no.0, "nothing more is acknowledged");
+                    self.failure.send_replace(Some(reason.to_string()));
+                }
+            }
+        }
+    }
+
+    fn release(&self, mut group: Vec<crate::shell::Handover<Caller>>, upto: RecordNo) {
+        self.durable.store(upto.0, Ordering::Release);
+        for handover in &mut group {
+            if let Some(slot) = self.slot(handover.item) {
+                slot.publish(handover.ticket, handover.view.take());
+            }
+        }
+        for handover in &mut group {
+            for (caller, reply) in handover.replies.drain(..) {
+                caller.answer(reply);
+            }
+        }
+        {
+            let mut projection = self.projection();
+            for handover in &group {
+                projection.follow(handover.item, &handover.events);
+            }
+        }
+        self.projected.store(upto.0, Ordering::Release);
+        self.committed.notify_waiters();
+    }
+}

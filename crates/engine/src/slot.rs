@@ -1,0 +1,101 @@
+//! An item's place in the registry: asleep with its state, awake with a mailbox, or stopped with a reason.
+//!
+//! Senders into a mailbox are used only under the seat's lock. So an actor that finds its lanes empty under that
+//! lock knows that nothing is on its way, and can give its state back and go to rest without losing a request.
+
+use crate::mailbox::Senders;
+use crate::shell::{Shell, Ticket};
+use domain::identity::ItemKey;
+use domain::ids::ItemNo;
+use domain::item::Item;
+use domain::text::Sku;
+use domain::views::ItemView;
+use domain::wheel::TimerId;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// One item in the registry.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) no: ItemNo,
+    pub(crate) sku: Sku,
+    pub(crate) key: ItemKey,
+    view: watch::Sender<Arc<ItemView>>,
+    durable: AtomicU64,
+    seat: Mutex<Seat>,
+    panics: Mutex<VecDeque<Instant>>,
+}
+
+/// Where an item's state is.
+#[derive(Debug)]
+pub(crate) enum Seat {
+    /// No task and no mailbox; the state is here. `wake` is its timer in the registry's wheel.
+    Asleep { shell: Box<Shell>, wake: Option<TimerId> },
+    /// A task has the state; this is its mailbox.
+    Awake(Senders),
+    /// The state is being folded from the log again.
+    Rebuilding,
+    /// Nobody can use it until an operator has looked.
+    Stopped(String),
+}
+
+impl Slot {
+    pub(crate) fn asleep(shell: Box<Shell>) -> Self {
+        let item = shell.item();
+        Self {
+            no: item.no(),
+            sku: item.sku().clone(),
+            key: *item.key(),
+            view: watch::Sender::new(Arc::new(item.view())),
+            durable: AtomicU64::new(shell.submitted().0),
+            seat: Mutex::new(Seat::Asleep { shell, wake: None }),
+            panics: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    /// An item whose log breaks an invariant: what it looked like can be seen, and nothing else.
+    pub(crate) fn stopped(item: Item, why: String) -> Self {
+        let slot = Self::asleep(Box::new(Shell::new(item, Ticket(0))));
+        *slot.seat() = Seat::Stopped(why);
+        slot
+    }
+
+    /// A seat is replaced whole, so a poisoned lock holds a good one.
+    pub(crate) fn seat(&self) -> MutexGuard<'_, Seat> {
+        self.seat.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn view(&self) -> Arc<ItemView> {
+        Arc::clone(&self.view.borrow())
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<ItemView>> {
+        self.view.subscribe()
+    }
+
+    /// The last ticket that is durable.
+    pub(crate) fn durable(&self) -> Ticket {
+        Ticket(self.durable.load(Ordering::Acquire))
+    }
+
+    /// Publishes what a commit made true. The view first: whoever sees the ticket sees the view.
+    pub(crate) fn publish(&self, ticket: Ticket, view: Option<Arc<ItemView>>) {
+        if let Some(view) = view {
+            self.view.send_replace(view);
+        }
+        self.durable.store(ticket.0, Ordering::Release);
+    }
+
+    /// Notes a panic at `now`; true if that is one too many within the window.
+    pub(crate) fn note_panic(&self, now: Instant) -> bool {
+        let mut panics = self.panics.lock().unwrap_or_else(PoisonError::into_inner);
+        panics.push_back(now);
+        while panics.front().is_some_and(|&at| now.duration_since(at) > crate::limits::PANIC_WINDOW) {
+            panics.pop_front();
+        }
+        panics.len() >= crate::limits::PANICS_MAX
+    }
+}

@@ -1,0 +1,114 @@
+//! Snapshots: sealed history folded off the hot path, so that a restart reads a snapshot and a tail.
+//!
+//! When a generation of the log is full, the committer closes it between two commits and goes on in the next. A thread
+//! of its own then folds the snapshot before and the closed generation into a new snapshot. Nothing waits for it.
+
+use crate::commit::AfterCommit;
+use crate::fold::{Folded, FoldedItem};
+use domain::ids::PartitionNo;
+use domain::item::Item;
+use eventlog::{ChainPoint, EventLog, LogReader, Snapshot, SnapshotStore};
+use std::sync::Arc;
+use std::sync::mpsc;
+
+/// Folds what is sealed, on its own thread.
+pub(crate) struct Snapshotter {
+    sealed: mpsc::SyncSender<ChainPoint>,
+}
+
+impl Snapshotter {
+    pub(crate) fn start(
+        no: PartitionNo,
+        reader: Arc<dyn LogReader>,
+        store: Option<SnapshotStore>,
+    ) -> std::io::Result<Self> {
+        // One waits while one is being made; a generation closed meanwhile is covered by the next.
+        let (sealed, points) = mpsc::sync_channel(1);
+        if let Some(store) = store {
+            let name = format!("snapshots-{}", no.0);
+            std::thread::Builder::new().name(name).spawn(move || {
+                for point in points {
+                    if let Err(why) = make(no, reader.as_ref(), &store, point) {
+                        tracing::error!(why, record = point.record.0, "no snapshot was made; a restart reads more log");
+                    }
+                }
+            })?;
+        }
+        Ok(Self { sealed })
+    }
+
+    /// What the committer does after a commit: close a full generation, and tell how far history is sealed.
+    pub(crate) fn after_commit(self) -> AfterCommit {
+        Box::new(move |log: &mut dyn EventLog, point: ChainPoint| {
+            if !log.rotation_due() {
+                return;
+            }
+            match log.rotate() {
+                Ok(()) => {
+                    let _busy_or_gone = self.sealed.try_send(point);
+                }
+                // The log refuses everything from here on, so the next commit fails and says so.
+                Err(error) => tracing::error!(%error, "the log's generation could not be closed"),
+            }
+        })
+    }
+}
+
+/// Folds up to `point` and stores the result.
+fn make(no: PartitionNo, reader: &dyn LogReader, store: &SnapshotStore, point: ChainPoint) -> Result<(), String> {
+    let (from, mut folded) = newest(store).unwrap_or_else(|| (ChainPoint::START, Folded::new(no)));
+    for event in eventlog::events::decoded_events(reader, from.record.next()) {
+        let event = event.map_err(|error| error.to_string())?;
+        if event.number > point.event {
+            break;
+        }
+        folded.apply(event.item, &event.event);
+    }
+    folded.recount();
+    if let Some((sku, why)) = folded.broken().first() {
+        // A broken item has no snapshot, so then there is none at all: an operator needs to look at the log itself.
+        return Err(format!("item {sku} is broken: {why}"));
+    }
+    store.write(point, sections(&folded)).map_err(|error| error.to_string())?;
+    tracing::info!(record = point.record.0, events = point.event.0, "a snapshot was made");
+    Ok(())
+}
+
+/// The newest snapshot that can be read and adds up, folded out.
+pub(crate) fn newest(store: &SnapshotStore) -> Option<(ChainPoint, Folded)> {
+    let newest = store.newest().map_err(|error| error.to_string());
+    let read = newest.and_then(|newest| match newest.snapshot {
+        Some(snapshot) => unfold(&snapshot).map(|folded| Some((snapshot.point, folded))),
+        None => Ok(None),
+    });
+    read.unwrap_or_else(|why| {
+        tracing::warn!(why, "the newest snapshot is not used; the log is folded from its start instead");
+        None
+    })
+}
+
+/// The partition first, then its items in the order of their numbers; encoded one by one as they are written.
+fn sections(folded: &Folded) -> impl Iterator<Item = Vec<u8>> {
+    let items = folded.items.values().filter_map(|item| match item {
+        FoldedItem::Whole(item) => Some(eventlog::encode_item(&item.to_parts())),
+        FoldedItem::Broken { .. } => None,
+    });
+    std::iter::once(eventlog::encode_partition(&folded.partition)).chain(items)
+}
+
+fn unfold(snapshot: &Snapshot) -> Result<Folded, String> {
+    let mut sections = snapshot.sections().map_err(|error| error.to_string())?;
+    let partition = sections.next().ok_or("it is empty")?.map_err(|error| error.to_string())?;
+    let partition = eventlog::decode_partition(&partition).map_err(|error| error.to_string())?;
+    let mut folded = Folded::new(partition.no());
+    folded.last = partition.now();
+    folded.partition = partition;
+    for section in sections {
+        let section = section.map_err(|error| error.to_string())?;
+        let parts = eventlog::decode_item(&section).map_err(|error| error.to_string())?;
+        let item = Item::from_parts(parts).map_err(|error| error.to_string())?;
+        folded.last = folded.last.max(item.now());
+        folded.items.insert(item.no(), FoldedItem::Whole(Box::new(item)));
+    }
+    Ok(folded)
+}
