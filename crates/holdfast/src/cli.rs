@@ -35,13 +35,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server until it is told to stop
-    #[command(long_about = SERVE_ABOUT, after_long_help = SERVE_EXAMPLES)]
+    #[command(long_about = SERVE_ABOUT, after_long_help = format!("{SERVE_EXAMPLES}\n\n{}", exit::HELP))]
     Serve(SettingArgs),
     /// See it work: a server, a sale, a crowd, and an audit of the log
-    #[command(long_about = DEMO_ABOUT, after_long_help = DEMO_EXAMPLES)]
+    #[command(long_about = DEMO_ABOUT, after_long_help = format!("{DEMO_EXAMPLES}\n\n{}", exit::HELP))]
     Demo(DemoArgs),
     /// Send a simulated crowd to a running server
-    #[command(long_about = CROWD_ABOUT, after_long_help = CROWD_EXAMPLES)]
+    #[command(long_about = CROWD_ABOUT, after_long_help = format!("{CROWD_EXAMPLES}\n\n{}", exit::HELP))]
     Crowd(Box<CrowdArgs>),
     /// What the configuration amounts to
     #[command(subcommand)]
@@ -122,6 +122,9 @@ pub(crate) struct DemoArgs {
     /// How long a hold lasts in the second sale, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 2_500, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub(crate) hold_time_ms: u64,
+    /// Within what time the customers of the second sale come, most of them early, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 4_000)]
+    pub(crate) arrive_within_ms: u64,
     /// Draws the same crowd again [default: a new one, printed]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
@@ -134,7 +137,7 @@ const CROWD_ABOUT: &str = "\
 Send a simulated crowd to a running server, and check what it answers.
 
 With --admin-target the crowd makes an item of its own and opens its sale; without it, --sku names an item that is on \
-sale already (one unit per customer). Customers need the server to believe their X-Customer-Id: run this from a \
+sale already (whatever it allows a customer to have is what is checked). Customers need the server to believe their X-Customer-Id: run this from a \
 gateway peer (loopback by default). Paying needs the services' token, because only a backend may report payments.
 
 One process plays all customers over a bounded number of connections. Latencies count from the moment a connection is \

@@ -44,7 +44,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Demo(args) => demo::run(&args).await,
             Command::Crowd(args) => crowd::command::run(&args).await,
             Command::Config(ConfigCommand::Show(args)) => {
-                let shown = config::show(&args).map_err(|error| Failure::new(Exit::Usage, error))?;
+                let shown = config::show(&args, &config::stray_variables())
+                    .map_err(|error| Failure::new(Exit::Usage, error))?;
                 crowd::say(shown.trim_end());
                 Ok(Exit::Fine)
             }

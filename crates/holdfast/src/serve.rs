@@ -12,7 +12,7 @@ use crate::stop::Stop;
 pub(crate) async fn run(args: &SettingArgs) -> Result<Exit, Failure> {
     let settings = Settings::load(args).map_err(|error| Failure::new(Exit::Usage, error))?;
     logs::start(&settings.log).map_err(|error| Failure::new(Exit::Usage, error))?;
-    for name in config::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
+    for name in config::stray_variables() {
         tracing::warn!(name, "this environment variable is no setting of holdfast");
     }
     let mut stop = Stop::listen()?;

@@ -10,6 +10,7 @@ use anyhow::{Context, ensure};
 use domain::time::DurationMs;
 use engine::{Engine, EngineConfig, OpenReport};
 use eventlog::LogReader;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,12 +100,19 @@ async fn open(settings: &Settings) -> Result<(Engine, OpenReport), Failure> {
         ..EngineConfig::default()
     };
     let path = settings.data_dir.clone();
+    make_private(&path)?;
     let opened = tokio::task::spawn_blocking(move || Engine::open(&path, config)).await?;
     opened.map_err(|error| {
         let exit = if error.is_damage() { Exit::Damaged } else { Exit::Error };
         let shown = settings.data_dir.display();
         Failure::new(exit, anyhow::Error::new(error).context(format!("the data directory {shown} cannot be opened")))
     })
+}
+
+/// A new data directory is its owner's alone: it holds tokens, and who bought what. An old one stays as it is.
+fn make_private(path: &Path) -> anyhow::Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("the data directory {} cannot be made", path.display()))
 }
 
 /// A commit hangs. Nobody can end it, so the process ends: whoever waits will ask again with the same key.

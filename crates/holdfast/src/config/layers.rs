@@ -127,7 +127,11 @@ fn hint(key: &str) -> String {
 
 /// Variables that look like ours and are no setting: worth a warning, not an error, because orchestrators set such
 /// names too.
-pub(crate) fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn stray_variables() -> Vec<String> {
+    strays_among(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()))
+}
+
+fn strays_among(names: impl Iterator<Item = String>) -> Vec<String> {
     let known =
         |name: &str| super::table::FILE_VARIABLE == name || SETTINGS.iter().any(|setting| setting.variable == name);
     let mut unknown: Vec<_> = names.filter(|name| name.starts_with(PREFIX) && !known(name)).collect();
@@ -180,6 +184,6 @@ mod tests {
     #[test]
     fn variables_that_look_like_ours_and_are_none_are_named() {
         let names = ["HOLDFAST_LISTEN", "HOLDFAST_CONFIG", "HOLDFAST_LISEN", "PATH"].map(str::to_owned);
-        assert_eq!(unknown_variables(names.into_iter()), ["HOLDFAST_LISEN"]);
+        assert_eq!(strays_among(names.into_iter()), ["HOLDFAST_LISEN"]);
     }
 }

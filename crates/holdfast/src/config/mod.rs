@@ -8,7 +8,7 @@ mod show;
 mod table;
 
 pub(crate) use args::SettingArgs;
-pub(crate) use layers::unknown_variables;
+pub(crate) use layers::stray_variables;
 pub(crate) use show::show;
 
 use crate::tokens::Secret;

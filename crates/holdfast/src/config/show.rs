@@ -5,8 +5,8 @@ use super::table::{SETTINGS, Setting};
 use super::{SettingArgs, Settings};
 use crate::tables;
 
-/// The table, after the same checks that `serve` makes.
-pub(crate) fn show(args: &SettingArgs) -> anyhow::Result<String> {
+/// The table, after the same checks that `serve` makes. `strays` are variables that look like ours and are none.
+pub(crate) fn show(args: &SettingArgs, strays: &[String]) -> anyhow::Result<String> {
     let layers = Layers::load(args.file.as_deref(), &args.given)?;
     Settings::from_layers(&layers)?;
     let mut table = tables::table(&["key", "value", "from"]);
@@ -23,7 +23,11 @@ pub(crate) fn show(args: &SettingArgs) -> anyhow::Result<String> {
         Some(path) => format!("Configuration file: {}\n", path.display()),
         None => "Configuration file: none (--config FILE or HOLDFAST_CONFIG)\n".to_owned(),
     };
-    Ok(format!("{file}{}", tables::plain(&table)))
+    let strays = match strays {
+        [] => String::new(),
+        names => format!("These variables are no settings: {}\n", names.join(", ")),
+    };
+    Ok(format!("{file}{}{strays}", tables::plain(&table)))
 }
 
 fn shown(setting: &Setting, found: Option<(String, Origin)>) -> (String, Origin) {
@@ -47,7 +51,7 @@ mod tests {
             Given { key: "admin_token", value: secret.to_owned(), origin: Origin::Flag },
             Given { key: "listen", value: "127.0.0.1:0".to_owned(), origin: Origin::Environment },
         ];
-        let shown = show(&SettingArgs { file: None, given }).expect("it works");
+        let shown = show(&SettingArgs { file: None, given }, &[]).expect("it works");
         assert!(!shown.contains(secret));
         for setting in SETTINGS {
             assert!(shown.contains(setting.key), "{}", setting.key);

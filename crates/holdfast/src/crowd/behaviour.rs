@@ -192,7 +192,9 @@ impl Person<'_> {
     }
 
     async fn wait_in_line(&self, known: Known) -> anyhow::Result<Known> {
-        if self.customer.long_polls
+        // Those near the head of the line ask to be answered when something changes; there is a place for each.
+        let position = known.body.waitlist.as_ref().map_or(u64::MAX, |line| line.position);
+        if usize::try_from(position).is_ok_and(|position| position <= self.world.long_polls_max)
             && let Ok(_place) = self.world.long_polls.try_acquire()
         {
             let wait = Wait { seconds: LONG_POLL_S, known: known.etag.clone() };

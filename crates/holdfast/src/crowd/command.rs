@@ -24,14 +24,14 @@ pub(crate) async fn run(args: &CrowdArgs) -> Result<Exit, Failure> {
         say("No service token is given, so nobody can pay: every hold is cancelled or expires.");
     }
     say(&format!("{} customers for {sku} at {}, seed {seed}.", args.shape.customers, args.target));
+    let [arrive_within, hold_time] = [args.shape.arrive_within_ms, args.shape.hold_time_ms].map(Duration::from_millis);
     let plan = Plan {
         target: args.target.clone(),
         sku,
         service_token,
-        makeup: Makeup::lively(args.shape.customers, Duration::from_millis(args.shape.arrive_within_ms)),
+        makeup: Makeup::lively(args.shape.customers, arrive_within, hold_time),
         seed,
         connections: args.shape.connections,
-        per_customer_limit: 1,
         stops_after_the_rush: false,
     };
     let mut stop = Stop::listen()?;

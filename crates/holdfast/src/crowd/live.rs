@@ -53,7 +53,7 @@ impl Live {
         let place = if std::io::stdout().is_terminal() {
             let bar = ProgressBar::with_draw_target(u64::try_from(all).ok(), ProgressDrawTarget::stdout());
             // The template is a constant; were it wrong, the library's own style would do.
-            if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {bar:16} {pos}/{len} · {msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {bar:12} {pos}/{len} · {wide_msg}") {
                 bar.set_style(style);
             }
             Place::Terminal(bar)
@@ -114,6 +114,7 @@ mod tests {
             held: 812,
             sold: 188,
             waiting: 7_912,
+            per_customer_limit: 1,
             sequence: 9,
         };
         let statistics = Statistics::default();

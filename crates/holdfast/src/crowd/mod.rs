@@ -60,8 +60,6 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Connections at most.
     pub(crate) connections: usize,
-    /// Units one customer may have.
-    pub(crate) per_customer_limit: usize,
     /// Whether nobody goes on until everybody has an answer to the first request.
     pub(crate) stops_after_the_rush: bool,
 }
@@ -99,9 +97,8 @@ impl Outcome {
 
 /// Sends the crowd and waits for its last customer, or until it is called off: then whoever is not done goes home.
 pub(crate) async fn run(plan: &Plan, called_off: impl Future<Output = ()>) -> anyhow::Result<Outcome> {
-    let (world, watcher) = prepare(plan)?;
+    let (world, watcher) = prepare(plan).await?;
     let mut live = Live::new(plan.makeup.customers);
-    world.look(&watcher).await?;
     let opening = Instant::now();
     let mut people = JoinSet::new();
     for customer in plan.makeup.draw(plan.seed) {
@@ -124,14 +121,16 @@ pub(crate) async fn run(plan: &Plan, called_off: impl Future<Output = ()>) -> an
     Ok(Outcome { took, customers: plan.makeup.customers, tally, figures, verdict, after_the_rush, item })
 }
 
-fn prepare(plan: &Plan) -> anyhow::Result<(Arc<World>, Client)> {
+async fn prepare(plan: &Plan) -> anyhow::Result<(Arc<World>, Client)> {
     let statistics = Arc::new(Statistics::default());
     let client = Client::new(&plan.target, plan.connections, Arc::clone(&statistics))?;
     // A connection of its own: the live line does not stand in the crowd's queue.
     let watcher = Client::new(&plan.target, 1, Arc::clone(&statistics))?;
+    let item = world::read_item(&watcher, &plan.sku).await?;
     let mut random = [0; 4];
     getrandom::fill(&mut random).context("the system has no randomness")?;
     let run = format!("crowd-{:08x}", u32::from_le_bytes(random));
+    let long_polls_max = plan.connections / CONNECTIONS_PER_LONG_POLL;
     let world = World {
         client,
         statistics,
@@ -140,8 +139,9 @@ fn prepare(plan: &Plan) -> anyhow::Result<(Arc<World>, Client)> {
         service_token: plan.service_token.clone(),
         answered: watch::Sender::new(0),
         gate: watch::Sender::new(!plan.stops_after_the_rush),
-        long_polls: Arc::new(Semaphore::new(plan.connections / CONNECTIONS_PER_LONG_POLL)),
-        oracle: Mutex::new(Oracle::new(plan.per_customer_limit)),
+        long_polls_max,
+        long_polls: Semaphore::new(long_polls_max),
+        oracle: Mutex::new(Oracle::new(item.per_customer_limit)),
         tally: Mutex::new(Tally::default()),
     };
     Ok((Arc::new(world), watcher))

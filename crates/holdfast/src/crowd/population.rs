@@ -19,8 +19,6 @@ pub(crate) struct Customer {
     pub(crate) intent: Intent,
     /// How long they wait in line before they leave; `None` waits to the end.
     pub(crate) patience: Option<Duration>,
-    /// Whether they ask the server to answer when something changes, rather than ask again and again.
-    pub(crate) long_polls: bool,
     /// Whether they send an accepted request a second time, later, with the same key.
     pub(crate) repeats: bool,
     /// Whether they come back and pay after a hold of theirs expired.
@@ -96,8 +94,8 @@ impl Makeup {
         }
     }
 
-    /// A crowd as a flash sale has it.
-    pub(crate) const fn lively(customers: usize, arrive_within: Duration) -> Self {
+    /// A crowd as a flash sale has it, with holds of this length.
+    pub(crate) fn lively(customers: usize, arrive_within: Duration, hold_time: Duration) -> Self {
         Self {
             customers,
             arrive_within,
@@ -106,7 +104,8 @@ impl Makeup {
             expiring: 20,
             extending: 6,
             impatient: 10,
-            thinking: Duration::from_millis(1_500),
+            // So most of those who want to pay are in time, and some are not.
+            thinking: hold_time.mul_f64(0.6),
         }
     }
 
@@ -126,7 +125,6 @@ impl Makeup {
             tries: self.tries(random),
             intent: self.intent(random),
             patience: percent(random, self.impatient).then(|| Duration::from_millis(random.random_range(500..8_000))),
-            long_polls: percent(random, if lively { 5 } else { 0 }),
             repeats: percent(random, if lively { 10 } else { 0 }),
             comes_back: percent(random, if lively { 50 } else { 0 }),
         }
@@ -166,17 +164,19 @@ fn percent(random: &mut ChaCha8Rng, share: u8) -> bool {
 mod tests {
     use super::*;
 
-    const MAKEUP: Makeup = Makeup::lively(2_000, Duration::from_secs(8));
+    fn makeup() -> Makeup {
+        Makeup::lively(2_000, Duration::from_secs(8), Duration::from_secs(2))
+    }
 
     #[test]
     fn the_same_seed_draws_the_same_people_and_another_seed_draws_others() {
-        assert_eq!(MAKEUP.draw(7), MAKEUP.draw(7));
-        assert_ne!(MAKEUP.draw(7), MAKEUP.draw(8));
+        assert_eq!(makeup().draw(7), makeup().draw(7));
+        assert_ne!(makeup().draw(7), makeup().draw(8));
     }
 
     #[test]
     fn a_lively_crowd_has_everybody_in_it_in_about_the_shares_asked_for() {
-        let people = MAKEUP.draw(1);
+        let people = makeup().draw(1);
         let share = |who: fn(&Customer) -> bool| people.iter().filter(|one| who(one)).count() * 100 / people.len();
         assert!((35..=45).contains(&share(|one| one.tries != Tries::Once)));
         assert!((9..=15).contains(&share(|one| matches!(one.intent, Intent::Cancels { .. }))));

@@ -33,6 +33,8 @@ pub(crate) struct ItemBody {
     pub(crate) sold: i64,
     /// How many people wait.
     pub(crate) waiting: i64,
+    /// Units that one customer may have.
+    pub(crate) per_customer_limit: usize,
     /// The place in the item's log that this reflects.
     pub(crate) sequence: u64,
 }

@@ -106,7 +106,9 @@ pub(crate) struct World {
     /// Whether customers may go on to use their holds.
     pub(crate) gate: watch::Sender<bool>,
     /// How many may wait for a change on a connection of their own.
-    pub(crate) long_polls: Arc<Semaphore>,
+    pub(crate) long_polls_max: usize,
+    /// Their places.
+    pub(crate) long_polls: Semaphore,
     pub(super) oracle: Mutex<Oracle>,
     pub(super) tally: Mutex<Tally>,
 }
@@ -139,10 +141,7 @@ impl World {
 
     /// Reads the item, for the live line and the oracle.
     pub(crate) async fn look(&self, watcher: &Client) -> anyhow::Result<ItemBody> {
-        let ask = Ask::new(Kind::Item, Method::GET, format!("/v1/items/{}", self.sku));
-        let answer = watcher.ask(&ask).await?;
-        anyhow::ensure!(answer.status.is_success(), "the item cannot be read: {}", problem_words(&answer));
-        let item: ItemBody = answer.read()?;
+        let item = read_item(watcher, &self.sku).await?;
         self.oracle().item(&item);
         Ok(item)
     }
@@ -166,6 +165,13 @@ impl World {
         self.oracle().read(&body);
         Ok(Some((body, answer.etag)))
     }
+}
+
+/// Reads an item.
+pub(crate) async fn read_item(client: &Client, sku: &str) -> anyhow::Result<ItemBody> {
+    let answer = client.ask(&Ask::new(Kind::Item, Method::GET, format!("/v1/items/{sku}"))).await?;
+    anyhow::ensure!(answer.status.is_success(), "the item {sku} cannot be read: {}", problem_words(&answer));
+    answer.read()
 }
 
 /// A refusal in words.

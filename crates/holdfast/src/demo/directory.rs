@@ -1,6 +1,5 @@
 //! The demo's data directory: fresh, and gone afterwards unless it is evidence or somebody named it.
 
-use crate::crowd::say;
 use anyhow::{Context, ensure};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -41,12 +40,13 @@ impl Directory {
         &self.path
     }
 
-    /// Removes it if it was made here and everything went well.
-    pub(super) fn leave(&self, all_is_well: bool) {
+    /// Removes it if it was made here and everything went well; else tells where it is.
+    pub(super) fn leave(&self, all_is_well: bool) -> Option<String> {
         if self.is_ours && all_is_well {
             let _still_there = std::fs::remove_dir_all(&self.path);
+            None
         } else {
-            say(&format!("The data directory is left as it is: {}", self.path.display()));
+            Some(format!("The data directory is left as it is: {}", self.path.display()))
         }
     }
 }
@@ -76,12 +76,13 @@ mod tests {
     #[test]
     fn a_directory_of_our_own_is_removed_when_all_is_well_and_a_named_one_is_not() {
         let ours = Directory::choose(None).expect("it works");
-        ours.leave(false);
+        assert!(ours.leave(false).is_some());
         assert!(ours.path().is_dir(), "what may be evidence stays");
-        ours.leave(true);
+        assert_eq!(ours.leave(true), None);
         assert!(!ours.path().exists());
         let dir = tempfile::tempdir().expect("it works");
-        Directory::choose(Some(dir.path())).expect("it works").leave(true);
+        let named = Directory::choose(Some(dir.path())).expect("it works");
+        assert!(named.leave(true).is_some());
         assert!(dir.path().is_dir());
     }
 }

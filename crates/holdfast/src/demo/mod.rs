@@ -23,9 +23,6 @@ use std::time::Duration;
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
 
-/// Within what time the customers of the second sale come.
-const ARRIVE_WITHIN: Duration = Duration::from_secs(4);
-
 /// The second sale's item.
 const SKU: &str = "iphone-15";
 
@@ -59,7 +56,9 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let ended_well = matches!(ended, Ended::Done | Ended::Signal(_));
     stop.end_at_once_on_the_next();
     running.stop(ended).await?;
-    directory.leave(exit == Exit::Fine && ended_well);
+    if let Some(words) = directory.leave(exit == Exit::Fine && ended_well) {
+        say(&words);
+    }
     Ok(exit)
 }
 
@@ -104,15 +103,17 @@ async fn show(args: &DemoArgs, running: &Running) -> Result<Exit, Failure> {
     let first = stage.hold_sale(&rush.item(), rush.makeup(), true).await?;
     say(&rush.render(&first));
     let (stock, customers) = (scaled(args.stock, args.scale), customers(args));
+    let [arrive_within, hold_time] = [args.arrive_within_ms, args.hold_time_ms].map(Duration::from_millis);
+    let makeup = Makeup::lively(customers, arrive_within, hold_time);
     say(&format!(
-        "2. A sale: {stock} iPhones, one per customer; {customers} customers come within {} s, holds last {:.1} s.\n   \
+        "2. A sale: {stock} iPhones, one per customer; {customers} customers come within {:.1} s, holds last {:.1} s.\n   \
          Seed {}: the same people come again with --seed {}.",
-        ARRIVE_WITHIN.as_secs(),
-        args.hold_time_ms as f64 / 1_000.0,
+        arrive_within.as_secs_f64(),
+        hold_time.as_secs_f64(),
         stage.seed,
         stage.seed
     ));
-    let second = stage.hold_sale(&iphone(args, stock), Makeup::lively(customers, ARRIVE_WITHIN), false).await?;
+    let second = stage.hold_sale(&iphone(args, stock), makeup, false).await?;
     say(&format!("The sale took {:.1} s.", second.took.as_secs_f64()));
     say(&render::outcome(&second));
     let audit = read_back(running, [&first.tally.told, &second.tally.told]).await?;
@@ -169,7 +170,6 @@ impl<'a> Stage<'a> {
             makeup,
             seed: self.seed,
             connections: self.args.connections,
-            per_customer_limit: 1,
             stops_after_the_rush,
         };
         crowd::run(&plan, std::future::pending()).await

@@ -11,7 +11,7 @@ fn body(id: &str, state: State, sequence: u64, position: Option<u64>) -> Reserva
 }
 
 fn item(sequence: u64, available: i64, held: i64, sold: i64) -> ItemBody {
-    ItemBody { phase: "open".to_owned(), total: 10, available, held, sold, waiting: 0, sequence }
+    ItemBody { phase: "open".to_owned(), total: 10, available, held, sold, waiting: 0, per_customer_limit: 1, sequence }
 }
 
 #[track_caller]

@@ -1,0 +1,133 @@
+//! The program as people run it: its words, its exit codes, its files.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+fn holdfast(line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_holdfast"));
+    command.args(line.split_whitespace());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HOLDFAST_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(line: &str) -> Output {
+    holdfast(line).output().expect("the program runs")
+}
+
+#[track_caller]
+fn check(output: &Output, code: i32, expected: &[&str]) {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    for words in expected {
+        assert!(text.contains(words), "{words:?} is missing in:\n{text}");
+    }
+}
+
+/// A server, with what it said until it was ready.
+struct Server {
+    process: Child,
+    out: BufReader<ChildStdout>,
+    said: String,
+}
+
+impl Server {
+    fn start(data_dir: &Path) -> Self {
+        let line = format!("serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data-dir {}", data_dir.display());
+        let mut process = holdfast(&line).stdout(Stdio::piped()).spawn().expect("the program runs");
+        let mut out = BufReader::new(process.stdout.take().expect("it is piped"));
+        let mut said = String::new();
+        while !said.ends_with("Ready.\n") {
+            assert_ne!(out.read_line(&mut said).expect("text"), 0, "it ended before it was ready:\n{said}");
+        }
+        Self { process, out, said }
+    }
+
+    /// Sends a signal, waits for the end, and gives the exit code and everything that was said.
+    fn signal(mut self, name: &str) -> (Option<i32>, String) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.process.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+        self.out.read_to_string(&mut self.said).expect("text");
+        (self.process.wait().expect("it ends").code(), self.said)
+    }
+}
+
+#[test]
+fn a_server_says_where_it_is_keeps_its_tokens_private_and_stops_gracefully() {
+    for name in ["TERM", "INT"] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let data_dir = dir.path().join("data");
+        let server = Server::start(&data_dir);
+        assert!(server.said.contains("http://127.0.0.1:") && !server.said.contains("127.0.0.1:0\n"), "{}", server.said);
+        for token in ["admin-token", "service-token"] {
+            let mode = std::fs::metadata(data_dir.join(token)).expect("a token").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{token}");
+        }
+        let (code, said) = server.signal(name);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains(&format!("SIG{name}: stopping")) && said.contains("the log is closed"), "{said}");
+    }
+}
+
+#[test]
+fn a_second_process_on_the_same_data_directory_is_refused_in_words() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let first = Server::start(dir.path());
+    let line = format!("serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data-dir {}", dir.path().display());
+    check(&run(&line), 1, &["cannot be opened", "in use by process"]);
+    assert_eq!(first.signal("TERM").0, Some(0));
+}
+
+#[test]
+fn a_server_comes_back_with_the_same_tokens() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let token = || std::fs::read_to_string(dir.path().join("admin-token")).expect("a token");
+    Server::start(dir.path()).signal("TERM");
+    let before = token();
+    Server::start(dir.path()).signal("TERM");
+    assert_eq!(token(), before);
+}
+
+#[test]
+fn an_unknown_key_in_the_file_is_refused_by_its_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("holdfast.toml");
+    std::fs::write(&file, "listne = \"127.0.0.1:0\"\n").expect("a file");
+    for command in ["serve", "config show"] {
+        check(&run(&format!("{command} --config {}", file.display())), 2, &["unknown key `listne`"]);
+    }
+}
+
+#[test]
+fn config_show_tells_each_value_and_where_it_came_from() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("holdfast.toml");
+    std::fs::write(&file, "listen = \"127.0.0.1:1\"\nadmin_listen = \"127.0.0.1:2\"\npartitions = 4\n")
+        .expect("a file");
+    let output = holdfast("config show --listen 127.0.0.1:5")
+        .env("HOLDFAST_CONFIG", &file)
+        .env("HOLDFAST_ADMIN_LISTEN", "127.0.0.1:6")
+        .env("HOLDFAST_SERVICE_TOKEN", "a-token-nobody-should-see")
+        .output()
+        .expect("the program runs");
+    check(&output, 0, &["127.0.0.1:5", "flag --listen", "127.0.0.1:6", "environment HOLDFAST_ADMIN_LISTEN", "file"]);
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("nobody-should-see"));
+}
+
+#[test]
+fn nonsense_on_the_command_line_ends_with_2_and_help_with_0() {
+    assert_eq!(run("fly").status.code(), Some(2));
+    check(&run("--help"), 0, &["Exit codes", "holdfast demo"]);
+    check(&run("serve --help"), 0, &["HOLDFAST_LISTEN", "[default: 127.0.0.1:8080]", "SIGTERM", "70"]);
+}
+
+#[test]
+fn a_small_demo_keeps_every_promise() {
+    let line = "demo --exit --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --scale 0.1 --customers 600 --stock 80 \
+                --arrive-within-ms 100 --hold-time-ms 1000 --seed 7";
+    check(&run(line), 0, &["buyers who hold one", "0 contradictions", "Every promise is kept."]);
+}
