@@ -53,7 +53,7 @@ impl Live {
         let place = if std::io::stdout().is_terminal() {
             let bar = ProgressBar::with_draw_target(u64::try_from(all).ok(), ProgressDrawTarget::stdout());
             // The template is a constant; were it wrong, the library's own style would do.
-            if let Ok(style) = ProgressStyle::with_template("{elapsed:>4} {bar:12} {pos}/{len} · {wide_msg}") {
+            if let Ok(style) = ProgressStyle::with_template("{elapsed:>3} {bar:8} {pos}/{len} {wide_msg}") {
                 bar.set_style(style);
             }
             Place::Terminal(bar)
