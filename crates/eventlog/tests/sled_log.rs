@@ -117,6 +117,22 @@ fn the_clean_marker_is_there_after_a_clean_stop_and_only_then() {
 }
 
 #[test]
+fn files_that_changed_since_a_clean_stop_are_copied_aside_like_unclean_ones() {
+    let partition = Partition::new();
+    let (mut log, mut chain) = partition.started();
+    append(&mut log, &mut chain, 1..=50);
+    Box::new(log).close().expect("it closes");
+    let original = std::fs::read(partition.path(SLED).join("db")).expect("a file");
+    flip(&partition.path(SLED).join("db"), 9_999);
+    assert!(matches!(partition.recovered().1, Err(RecoverError::Damage(_))));
+    let aside = partition.path("gen-00000001/aside/db");
+    flip(&aside, 9_999);
+    assert_eq!(std::fs::read(&aside).expect("the original is kept"), original);
+    // The bit is mended there, and all is as it was.
+    assert!(partition.killed().recovered().2.into_iter().eq(1..=50));
+}
+
+#[test]
 fn an_unclean_open_keeps_a_copy_until_the_chain_was_checked() {
     let partition = Partition::new();
     let (mut log, mut chain) = partition.started();

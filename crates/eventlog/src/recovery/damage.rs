@@ -77,8 +77,9 @@ impl fmt::Display for Damage {
         writeln!(f, "    and later ones may have been given. This is no torn tail, and it is not cut away.")?;
         writeln!(
             f,
-            "  what to do: nothing was changed. Keep a copy of the whole data directory, look at the disk's health,"
+            "  what to do: nothing was thrown away (a database that had to be opened has its original in `aside`)."
         )?;
+        writeln!(f, "    Keep a copy of the whole data directory, look at the disk's health,")?;
         write!(f, "    restore the latest backup of this partition's directory, and start again.")
     }
 }

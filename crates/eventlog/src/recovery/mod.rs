@@ -12,6 +12,7 @@ use crate::events::{DecodedEvent, EventsError, decode_record};
 use crate::ids::{ChainPoint, RecordNo};
 use crate::log::{LocalLog, LogError, LogReader, ReadError};
 use crate::record::{Pushed, Record, RecordError, Verifier};
+use bytes::Bytes;
 
 /// A log that was read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ fn latest(a: ChainPoint, b: ChainPoint) -> ChainPoint {
 struct Found {
     record: RecordNo,
     fault: Fault,
-    bytes: Vec<u8>,
+    bytes: Bytes,
 }
 
 impl Found {
@@ -140,10 +141,10 @@ fn check_start(
         Err(RecoverError::from(Box::new(found.into_damage(log, known))))
     };
     match reader.read_from(from.record).next() {
-        None | Some(Err(ReadError::Missing { .. })) => damage(Fault::Missing, Vec::new()),
+        None | Some(Err(ReadError::Missing { .. })) => damage(Fault::Missing, Bytes::new()),
         Some(Err(error)) => Err(LogError::from(error).into()),
         Some(Ok((_, bytes))) if crate::ids::ChainHash::of(&bytes) == from.hash => Ok(()),
-        Some(Ok((_, bytes))) => damage(Fault::NotTheKnownRecord, bytes),
+        Some(Ok((_, bytes))) => damage(Fault::NotTheKnownRecord, bytes.into()),
     }
 }
 
@@ -164,9 +165,9 @@ impl Scan {
     ) -> Result<Option<Found>, RecoverError> {
         for read in reader.read_from(from) {
             let (record, bytes) = match read {
-                Ok(read) => read,
+                Ok((record, bytes)) => (record, Bytes::from(bytes)),
                 Err(ReadError::Missing { record, .. }) => {
-                    return Ok(Some(Found { record, fault: Fault::Missing, bytes: Vec::new() }));
+                    return Ok(Some(Found { record, fault: Fault::Missing, bytes: Bytes::new() }));
                 }
                 Err(error) => return Err(LogError::from(error).into()),
             };
@@ -180,10 +181,10 @@ impl Scan {
     fn take(
         &mut self,
         number: RecordNo,
-        bytes: &[u8],
+        bytes: &Bytes,
         visit: &mut dyn FnMut(DecodedEvent),
     ) -> Result<Option<Fault>, RecoverError> {
-        let parsed = Record::parse(bytes.to_vec());
+        let parsed = Record::parse(bytes.clone());
         let pushed = parsed.and_then(|record| {
             let is_the_anchor = number == self.anchor.record;
             let other = is_the_anchor && record.hash() != self.anchor.hash;
@@ -222,7 +223,7 @@ impl Scan {
             return None;
         };
         let end = self.verifier.expected().unwrap_or(whole.record.next());
-        Some(Found { record: end, fault, bytes: Vec::new() })
+        Some(Found { record: end, fault, bytes: Bytes::new() })
     }
 }
 

@@ -10,6 +10,7 @@ use crate::anchor;
 use crate::disk;
 use crate::ids::{ChainPoint, LogId, RecordNo};
 use crate::log::LogError;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(super) struct Opened {
@@ -30,9 +31,19 @@ pub(super) fn load_anchor(layout: &Layout, log_id: LogId) -> Result<ChainPoint, 
     })
 }
 
+fn numbers(layout: &Layout) -> Result<Vec<u32>, LogError> {
+    Ok(disk::names_in(layout.dir())?.iter().filter_map(|name| generation_no(name)).collect())
+}
+
+/// The databases there are: of the current generation, and of closed ones that are not sealed yet.
+pub(super) fn databases(layout: &Layout) -> Result<Vec<PathBuf>, LogError> {
+    let all = numbers(layout)?.into_iter().map(|no| layout.generation(no).sled());
+    Ok(all.filter(|database| database.exists()).collect())
+}
+
 /// Opens every generation; creates the first one in a new log.
 pub(super) fn open_all(layout: &Layout, clean: bool, sync: &SyncFile) -> Result<Opened, LogError> {
-    let mut numbers: Vec<u32> = disk::names_in(layout.dir())?.iter().filter_map(|name| generation_no(name)).collect();
+    let mut numbers = numbers(layout)?;
     if numbers.is_empty() {
         numbers.push(1);
     }

@@ -3,6 +3,7 @@
 //! Whichever single thread owns a [`SledLog`] is the only writer. Readers, the anchor's thread, the watchdog and the
 //! sealing of closed generations run beside it and never write to sled.
 
+mod clean;
 mod generations;
 mod keeper;
 mod layout;
@@ -87,7 +88,7 @@ impl SledLog {
     pub fn open(dir: &Path, log_id: LogId, options: SledOptions) -> Result<Self, LogError> {
         let layout = Layout::new(dir);
         let anchor = generations::load_anchor(&layout, log_id)?;
-        let clean = disk::remove_file(&layout.clean())?;
+        let clean = clean::take(&layout, &generations::databases(&layout)?)?;
         let opened = generations::open_all(&layout, clean, &options.sync)?;
         // Until recovery has checked it, everything that is there may be read.
         let seen = ChainPoint { record: opened.last, ..ChainPoint::START };
@@ -219,7 +220,9 @@ impl EventLog for SledLog {
 
     fn rotate(&mut self) -> Result<(), LogError> {
         self.check_usable()?;
+        self.watch.begin();
         let rotated = self.rotate_generation();
+        self.watch.end();
         if let Err(error) = &rotated {
             self.poison = Some(error.to_string());
         }
@@ -247,7 +250,7 @@ impl EventLog for SledLog {
             }
         }
         anchor::store(&layout.anchor(), shared.log_id, shared.durable())?;
-        disk::write_whole(&layout.clean(), format!("clean up to record {}\n", shared.durable().record).as_bytes())
+        clean::mark(&layout, shared.durable().record, &generations::databases(&layout)?)
     }
 }
 
