@@ -12,8 +12,9 @@ use serde::de::DeserializeOwned;
 /// Most bytes that decoding one event may claim.
 const EVENT_DECODE_LIMIT: usize = 64 * 1024;
 
-/// Most bytes that decoding one item of a snapshot may claim: an item at its own bound of reservations, and a margin.
-const ITEM_DECODE_LIMIT: usize = 8 * 1024 * 1024 * 1024;
+/// How many bytes decoding state may claim for each byte there is. A number takes one byte at least and claims
+/// eight, so right bytes never need more; a damaged length cannot ask for much more than the bytes that hold it.
+const STATE_CLAIMS_PER_BYTE: usize = 16;
 
 /// What kind of event a body is, and which shape of it: tags are never reused, shapes never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,12 +78,22 @@ fn whole<T>(decoded: Result<(T, usize), bincode::error::DecodeError>, length: us
 }
 
 pub(crate) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let config = bincode::config::standard().with_limit::<EVENT_DECODE_LIMIT>();
-    whole(bincode::serde::decode_from_slice(bytes, config), bytes.len())
+    from_bytes_within::<T, EVENT_DECODE_LIMIT>(bytes)
 }
 
 pub(crate) fn from_snapshot_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    let config = bincode::config::standard().with_limit::<ITEM_DECODE_LIMIT>();
+    // bincode takes its limit at compile time: the smallest step that the bytes fit into.
+    match bytes.len() {
+        0..=0xffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 16 }>(bytes),
+        0x1_0000..=0xf_ffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 20 }>(bytes),
+        0x10_0000..=0xff_ffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 24 }>(bytes),
+        0x100_0000..=0xfff_ffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 28 }>(bytes),
+        _ => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 33 }>(bytes),
+    }
+}
+
+fn from_bytes_within<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, CodecError> {
+    let config = bincode::config::standard().with_limit::<LIMIT>();
     whole(bincode::serde::decode_from_slice(bytes, config), bytes.len())
 }
 

@@ -1,0 +1,175 @@
+//! Stored state: the way there and back, and arbitrary bytes.
+
+use domain::event::LapseReason;
+use domain::idempotency::{Acceptance, Answered, Entry, Fingerprint};
+use domain::identity::ItemKey;
+use domain::ids::{ItemNo, Ordinal, PartitionNo, Revision, Seq};
+use domain::item::{
+    CustomerParts, HoldParts, IdempotencyParts, ItemParts, Phase, ReservationParts, SaleParts, StateParts,
+};
+use domain::money::{Currency, Money};
+use domain::partition::Partition;
+use domain::payment::{Capture, Provider};
+use domain::policy::{ExtensionPolicy, Policy, Settings};
+use domain::text::{CustomerId, ItemName, PaymentId, Sku};
+use domain::time::{DurationMs, Timestamp};
+use domain::units::{Quantity, Units};
+use domain::views::ItemStatus;
+use eventlog::{decode_item, decode_partition, encode_item, encode_partition};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(1_767_225_600_000 + millis)
+}
+
+fn units(count: u32) -> Units {
+    Units::new(count).expect("units")
+}
+
+/// One reservation in every state there is.
+fn states() -> Vec<StateParts> {
+    let amount = Money { minor: 100, currency: Currency::parse("EUR").expect("a currency") };
+    let payment = PaymentId::parse("pay-1").expect("a payment");
+    let hold = HoldParts {
+        deadline: at(9_000),
+        ordered_at: Some(at(5)),
+        extension: ExtensionPolicy { times: 1, by: DurationMs::from_secs(60) },
+        grace: DurationMs::from_secs(5),
+    };
+    vec![
+        StateParts::Waiting,
+        StateParts::Held(hold),
+        StateParts::Confirmed(SaleParts {
+            ordered_at: at(7),
+            capture: Capture { provider: Provider::Stripe, payment, report: None, amount },
+        }),
+        StateParts::Cancelled { ordered_at: None },
+        StateParts::Expired { ordered_at: Some(at(8)) },
+        StateParts::Lapsed(LapseReason::SaleClosed),
+    ]
+}
+
+/// One answer of every kind there is.
+fn answers() -> Vec<Answered> {
+    let reservation = Ordinal(3);
+    let status = ItemStatus {
+        phase: Phase::Paused,
+        total: units(9),
+        available: units(1),
+        held: units(3),
+        sold: units(5),
+        waiting: 17,
+        revision: Revision(4),
+    };
+    vec![
+        Answered::Held { reservation, expires_at: at(1), ordered_at: None },
+        Answered::Waiting { reservation, position: 8, estimated_wait_s: 90 },
+        Answered::Cancelled { reservation },
+        Answered::Ordered { reservation, expires_at: at(2) },
+        Answered::Paid { reservation },
+        Answered::Item(Box::new(status)),
+    ]
+}
+
+fn parts() -> ItemParts {
+    let reservation = |(customer, state)| ReservationParts {
+        customer,
+        quantity: Quantity::ONE,
+        accepted_at: at(1),
+        changed: Seq(70_000),
+        state,
+    };
+    let accepted = |(request, answered)| {
+        let acceptance = Acceptance { seq: Seq(5), at: at(3), answered };
+        IdempotencyParts { request: Fingerprint(request), entry: Entry { content: Fingerprint(u128::MAX), acceptance } }
+    };
+    ItemParts {
+        no: ItemNo::new(PartitionNo(2), 7).expect("a counter"),
+        key: ItemKey::from_bytes([0xee; 32]),
+        sku: Sku::parse("iphone-15").expect("a sku"),
+        settings: Settings {
+            name: ItemName::parse("iPhone 15 Pro — 256 GB").expect("a name"),
+            unit_price: Money { minor: 99_900, currency: Currency::parse("USD").expect("a currency") },
+            policy: Policy::default(),
+            opens_at: None,
+            closes_at: Some(at(100)),
+        },
+        phase: Phase::Open,
+        total: units(1_000),
+        revision: Revision(2),
+        seq: Seq(123_456),
+        now: at(50),
+        freed_by: Seq(0),
+        customers: (0..6)
+            .map(|no: u8| CustomerParts {
+                id: CustomerId::parse(&format!("customer-{no}")).expect("a customer"),
+                expiries_in_row: no,
+                cooling_until: at(u64::from(no)),
+            })
+            .collect(),
+        reservations: (0..).zip(states()).map(reservation).collect(),
+        idempotency: (1..).zip(answers()).map(accepted).collect(),
+    }
+}
+
+#[test]
+fn an_item_comes_back_as_it_went_in() {
+    let bytes = encode_item(&parts());
+    assert_eq!(decode_item(&bytes), Ok(parts()));
+    assert_eq!(encode_item(&decode_item(&bytes).expect("it decodes")), bytes, "one spelling");
+}
+
+#[test]
+fn items_of_any_size_stay_within_what_decoding_may_claim() {
+    let smallest = ReservationParts {
+        customer: 0,
+        quantity: Quantity::ONE,
+        accepted_at: Timestamp::from_millis(0),
+        changed: Seq(0),
+        state: StateParts::Held(HoldParts {
+            deadline: Timestamp::from_millis(0),
+            ordered_at: None,
+            extension: ExtensionPolicy { times: 0, by: DurationMs::ZERO },
+            grace: DurationMs::ZERO,
+        }),
+    };
+    // On both sides of every step of the limit that a test can reach quickly.
+    for count in [1, 5_000, 8_000, 90_000, 130_000] {
+        let item = ItemParts { reservations: vec![smallest.clone(); count], ..parts() };
+        assert_eq!(decode_item(&encode_item(&item)), Ok(item), "{count} reservations");
+    }
+}
+
+#[test]
+fn a_partition_comes_back_as_it_went_in() {
+    let item = |counter| ItemNo::new(PartitionNo(3), counter).expect("a counter");
+    let items: BTreeMap<Sku, ItemNo> =
+        [("b", 1), ("a", 2)].into_iter().map(|(sku, no)| (Sku::parse(sku).expect("a sku"), item(no))).collect();
+    let bytes = encode_partition(&Partition::from_parts(PartitionNo(3), Seq(2), at(4), items));
+    assert_eq!(encode_partition(&decode_partition(&bytes).expect("it decodes")), bytes);
+}
+
+#[test]
+fn state_cut_short_anywhere_is_refused() {
+    let bytes = encode_item(&parts());
+    for len in 0..bytes.len() {
+        assert!(decode_item(bytes.get(..len).expect("in range")).is_err(), "{len} bytes");
+    }
+    assert!(decode_item(&[bytes.as_slice(), &[0]].concat()).is_err(), "and so is a byte too many");
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_are_decoded_or_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        let _either = (decode_item(&bytes).is_ok(), decode_partition(&bytes).is_ok());
+    }
+
+    #[test]
+    fn changed_bytes_are_decoded_or_refused_without_a_panic(at in 0usize..600, value in any::<u8>()) {
+        let mut bytes = encode_item(&parts());
+        let at = at % bytes.len();
+        bytes.splice(at..=at, [value]);
+        let _either = decode_item(&bytes).is_ok();
+    }
+}
