@@ -160,6 +160,34 @@ fn a_well_formed_log_that_is_not_the_anchored_one_is_damaged() {
 }
 
 #[test]
+fn a_log_whose_beginning_was_retired_needs_the_snapshot_that_covers_it() {
+    let (disk, mut log, mut chain) = started();
+    append(&mut log, &mut chain, 1..=2);
+    let covered = chain.point();
+    append(&mut log, &mut chain, 3..=3);
+    log.rotate().expect("it rotates");
+    append(&mut log, &mut chain, 4..=4);
+    assert_eq!(log.retire(RecordNo(4)).expect("it retires"), RecordNo(4));
+    let (_, recovered, _) = reopen(&disk);
+    assert!(matches!(recovered, Err(RecoverError::Gap { first: RecordNo(4), from: RecordNo(0) })), "{recovered:?}");
+    let mut log = MemoryLog::open(disk.clone());
+    let too_old = recover(&mut log, covered, &mut |_| {});
+    assert!(matches!(too_old, Err(RecoverError::Gap { .. })), "{too_old:?}");
+    let fits = ChainPoint { record: RecordNo(3), ..before(&disk, 4) };
+    let mut seqs = Vec::new();
+    recover(&mut log, fits, &mut |decoded| seqs.push(decoded.event.seq().0)).expect("it is covered");
+    assert_eq!(seqs, [4]);
+}
+
+/// The point that a record says it follows.
+fn before(disk: &MemoryDisk, record: u64) -> ChainPoint {
+    use eventlog::LogReader;
+    let read = disk.read_from(RecordNo(record)).next().expect("a record").expect("it is read");
+    let header = *Record::parse(read.1).expect("it is whole").header();
+    ChainPoint { record: header.number.before(), hash: header.previous, event: header.first_event.before() }
+}
+
+#[test]
 fn what_a_newer_program_wrote_is_never_cut() {
     let (disk, mut log, mut chain) = started();
     let record = append(&mut log, &mut chain, 1..=1).remove(0);

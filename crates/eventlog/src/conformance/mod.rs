@@ -1,4 +1,4 @@
-//! The contract of [`EventLog`](crate::EventLog) and [`LocalLog`] as tests: one suite that every engine passes.
+//! The contract of [`EventLog`] and [`LocalLog`] as tests: one suite that every engine passes.
 //!
 //! An engine's test file gives the suite a [`Subject`] and calls [`crate::conformance_suite!`]. Every function states one behaviour
 //! and panics where an engine does not have it.
