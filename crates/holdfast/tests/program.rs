@@ -92,6 +92,35 @@ fn a_server_comes_back_with_the_same_tokens() {
     assert_eq!(token(), before);
 }
 
+/// Copies a folder with everything in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).expect("an entry");
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            std::fs::copy(&path, to.join(name)).expect("a copy");
+        }
+    }
+}
+
+/// Every start claims the log with a record of its own, so an older copy of the log's files lacks records that the
+/// anchor knows of.
+#[test]
+fn a_log_that_lacks_what_was_acknowledged_is_damage_and_the_words_say_where_and_what_to_do() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data_dir, aside) = (dir.path().join("data"), dir.path().join("aside"));
+    let generation = data_dir.join("partition-000/gen-00000001");
+    Server::start(&data_dir).signal("TERM");
+    copy(&generation, &aside);
+    Server::start(&data_dir).signal("TERM");
+    std::fs::remove_dir_all(&generation).expect("it is there");
+    copy(&aside, &generation);
+    let line = format!("serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data-dir {}", data_dir.display());
+    check(&run(&line), 4, &["is damaged", "where:", "what to do:"]);
+}
+
 #[test]
 fn an_unknown_key_in_the_file_is_refused_by_its_name() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -1,3 +1,5 @@
+//! Planted contradictions: the audit says each one, and nothing where there is none.
+
 use super::*;
 use crate::audit::check::Promise;
 use domain::command::WaitlistChoice;

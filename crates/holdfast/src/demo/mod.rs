@@ -46,7 +46,10 @@ pub(crate) async fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         ended = running.ended(&mut stop) => Err(ended),
     };
     let (exit, ended) = match shown {
-        Err(ended) => (Exit::Fine, ended),
+        Err(ended) => {
+            say("Called off before the audit; nothing is concluded.");
+            (Exit::Fine, ended)
+        }
         Ok(exit) => {
             let exit = exit?;
             let ended = if args.exit { Ended::Done } else { serve_on(&running, &mut stop).await };
@@ -196,7 +199,7 @@ async fn serve_on(running: &Running, stop: &mut Stop) -> Ended {
   curl -X POST {admin}/v1/admin/items/poster/open -H \"Authorization: Bearer $(cat {data_dir}/admin-token)\"
   curl -i -X POST {public}/v1/items/poster/reservations -H 'X-Customer-Id: ann' \\
     -H 'Idempotency-Key: my-first-attempt' -H 'Content-Type: application/json' -d '{{\"quantity\":1}}'
-  curl {admin}/readyz?verbose -H \"Authorization: Bearer $(cat {data_dir}/admin-token)\"
+  curl '{admin}/readyz?verbose' -H \"Authorization: Bearer $(cat {data_dir}/admin-token)\"
   holdfast crowd --target {public} --admin-target {admin} --sku encore \\
     --admin-token-file {data_dir}/admin-token --service-token-file {data_dir}/service-token"
     ));

@@ -1,3 +1,5 @@
+//! Planted contradictions: the oracle says each one, and nothing where there is none.
+
 use super::*;
 
 fn body(id: &str, state: State, sequence: u64, position: Option<u64>) -> ReservationBody {
