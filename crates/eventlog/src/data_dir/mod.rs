@@ -183,7 +183,10 @@ fn lock(path: &Path) -> Result<File, DataDirError> {
     let at = path.join("lock");
     let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&at);
     let mut file = file.map_err(LogError::io("open", &at))?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        if error != rustix::io::Errno::WOULDBLOCK {
+            return Err(LogError::io("lock", &at)(error.into()).into());
+        }
         let mut holder = String::new();
         let holder = file.read_to_string(&mut holder).ok().and_then(|_| holder.trim().parse().ok());
         return Err(DataDirError::InUse { path: path.to_owned(), holder });

@@ -47,12 +47,12 @@ pub(super) fn open_all(layout: &Layout, clean: bool, sync: &SyncFile) -> Result<
     if numbers.is_empty() {
         numbers.push(1);
     }
-    let (mut generations, mut last) = (Vec::new(), RecordNo(0));
+    let mut generations: Vec<Generation> = Vec::new();
     for no in numbers {
-        let (generation, its_last) = open_one(no, layout.generation(no), clean, sync, last)?;
-        last = its_last;
+        let generation = open_one(no, layout.generation(no), clean, sync, generations.last())?;
         generations.push(generation);
     }
+    let last = generations.last().map_or(Ok(RecordNo(0)), last_of)?;
     // The newest is the one to write to. A crash after it was sealed and before a newer one was made cannot be:
     // the newer one is made first.
     let current = match generations.last().map(|newest| &newest.body) {
@@ -73,14 +73,14 @@ fn no_current(layout: &Layout) -> LogError {
     }
 }
 
-/// Opens a generation behind `before`, the last record of the one before it; gives its own last record too.
+/// Opens the generation behind `before`.
 fn open_one(
     no: u32,
     dir: GenerationDir,
     clean: bool,
     sync: &SyncFile,
-    before: RecordNo,
-) -> Result<(Generation, RecordNo), LogError> {
+    before: Option<&Generation>,
+) -> Result<Generation, LogError> {
     disk::create_dir(dir.dir())?;
     disk::remove_file(&dir.sealing())?;
     let sealed = disk::names_in(dir.dir())?.iter().find_map(|name| sealed_first(name));
@@ -89,12 +89,23 @@ fn open_one(
         opening::forget_aside(&dir)?;
         disk::remove_tree(&dir.sled())?;
         let sealed = Sealed::new(dir.sealed(first), first);
-        let last = sealed.last()?;
-        return Ok((Generation { no, dir, first, body: Body::Sealed(sealed) }, last));
+        return Ok(Generation { no, dir, first, body: Body::Sealed(sealed) });
     }
     let live = opening::open(&dir, clean, sync)?;
-    let (first, last) = live.ends()?.unwrap_or((before.next(), before));
-    Ok((Generation { no, dir, first, body: Body::Live(Arc::new(live)) }, last))
+    let first = match live.ends()? {
+        Some((first, _)) => first,
+        None => before.map_or(Ok(RecordNo(0)), last_of)?.next(),
+    };
+    Ok(Generation { no, dir, first, body: Body::Live(Arc::new(live)) })
+}
+
+/// The last record of a generation; of an empty one, the last before it. Reads a closed one's file, so it is asked
+/// only for the newest.
+fn last_of(generation: &Generation) -> Result<RecordNo, LogError> {
+    match &generation.body {
+        Body::Live(live) => Ok(live.ends()?.map_or(generation.first.before(), |(_, last)| last)),
+        Body::Sealed(sealed) => sealed.last(),
+    }
 }
 
 /// How many bytes of records a database holds, by the size of its file.

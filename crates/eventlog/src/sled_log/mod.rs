@@ -238,9 +238,11 @@ impl EventLog for SledLog {
             // What the disk holds is for recovery to tell; nothing is marked clean.
             return self.check_usable();
         }
-        let Self { layout, shared, current, background, .. } = *self;
-        // Waits for the threads: from here on nobody else touches a file.
-        drop(background);
+        let Self { layout, shared, current, watch, mut background, .. } = *self;
+        // From here on nobody else touches a file; only the watchdog stays to the end.
+        background.anchor = None;
+        background.finish_sealing();
+        watch.begin();
         let generations = std::mem::take(&mut *shared.generations_mut());
         drop(current);
         for generation in generations {

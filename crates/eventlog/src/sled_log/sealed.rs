@@ -22,26 +22,27 @@ const INDEX_STRIDE: u64 = 64;
 /// Where a record's payload length stands.
 const PAYLOAD_LEN_AT: usize = 52;
 
-/// A closed generation's file. Opened when it is first read.
+/// A closed generation's file. Opened for each batch that is read: a long history has more files than a process may
+/// keep open.
 #[derive(Debug)]
 pub(super) struct Sealed {
     path: PathBuf,
     first: RecordNo,
-    opened: OnceLock<Opened>,
+    /// Made when the file is first read.
+    index: OnceLock<Index>,
 }
 
 #[derive(Debug)]
-struct Opened {
-    file: File,
+struct Index {
     /// Where every [`INDEX_STRIDE`]th record begins.
-    index: Vec<u64>,
+    begins: Vec<u64>,
     /// How many records there are, by the lengths they tell.
     count: u64,
 }
 
 impl Sealed {
     pub(super) const fn new(path: PathBuf, first: RecordNo) -> Self {
-        Self { path, first, opened: OnceLock::new() }
+        Self { path, first, index: OnceLock::new() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -56,79 +57,82 @@ impl Sealed {
         upto: RecordNo,
         limit: usize,
     ) -> Result<Vec<(RecordNo, Vec<u8>)>, LogError> {
-        let opened = self.open()?;
-        let mut found = Vec::new();
-        let Some(mut offset) = self.find(opened, from)? else { return Ok(found) };
-        for number in (from.0..=upto.0).take(limit).map(RecordNo) {
-            let Some(bytes) = opened.record_at(offset).map_err(LogError::io("read", &self.path))? else { break };
-            offset = offset.saturating_add(bytes.len() as u64);
-            found.push((number, bytes));
-        }
-        Ok(found)
+        let read = || -> std::io::Result<Vec<(RecordNo, Vec<u8>)>> {
+            let file = File::open(&self.path)?;
+            let mut found = Vec::new();
+            let Some(mut offset) = self.find(&file, from)? else { return Ok(found) };
+            for number in (from.0..=upto.0).take(limit).map(RecordNo) {
+                let Some(bytes) = record_at(&file, offset)? else { break };
+                offset = offset.saturating_add(bytes.len() as u64);
+                found.push((number, bytes));
+            }
+            Ok(found)
+        };
+        read().map_err(LogError::io("read", &self.path))
     }
 
     /// Its last record, by the lengths that its records tell.
     pub(super) fn last(&self) -> Result<RecordNo, LogError> {
-        Ok(self.first.plus(self.open()?.count).before())
+        let index = File::open(&self.path).and_then(|file| self.index(&file));
+        Ok(self.first.plus(index.map_err(LogError::io("read", &self.path))?.count).before())
     }
 
     /// Where a record begins, if the file reaches so far.
     pub(super) fn offset_of(&self, record: RecordNo) -> Option<u64> {
-        self.open().and_then(|opened| self.find(opened, record)).ok().flatten()
+        File::open(&self.path).and_then(|file| self.find(&file, record)).ok().flatten()
     }
 
-    fn open(&self) -> Result<&Opened, LogError> {
-        if let Some(opened) = self.opened.get() {
-            return Ok(opened);
+    fn index(&self, file: &File) -> std::io::Result<&Index> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
         }
-        let opened = Opened::open(&self.path).map_err(LogError::io("open", &self.path))?;
-        Ok(self.opened.get_or_init(|| opened))
+        let index = Index::of(file)?;
+        Ok(self.index.get_or_init(|| index))
     }
 
-    fn find(&self, opened: &Opened, record: RecordNo) -> Result<Option<u64>, LogError> {
+    fn find(&self, file: &File, record: RecordNo) -> std::io::Result<Option<u64>> {
         let ahead = record.0.saturating_sub(self.first.0);
         let slot = usize::try_from(ahead / INDEX_STRIDE).unwrap_or(usize::MAX);
-        let Some(&(mut offset)) = opened.index.get(slot) else { return Ok(None) };
+        let Some(&(mut offset)) = self.index(file)?.begins.get(slot) else { return Ok(None) };
         for _ in 0..ahead % INDEX_STRIDE {
-            let length = opened.length_at(offset).map_err(LogError::io("read", &self.path))?;
-            let Some(length) = length else { return Ok(None) };
+            let Some(length) = length_at(file, offset)? else { return Ok(None) };
             offset = offset.saturating_add(length);
         }
         Ok(Some(offset))
     }
 }
 
-impl Opened {
-    fn open(path: &Path) -> std::io::Result<Self> {
-        let mut opened = Self { file: File::open(path)?, index: Vec::new(), count: 0 };
+impl Index {
+    fn of(file: &File) -> std::io::Result<Self> {
+        let mut index = Self { begins: Vec::new(), count: 0 };
         let mut offset = 0u64;
         loop {
-            if opened.count.is_multiple_of(INDEX_STRIDE) {
-                opened.index.push(offset);
+            if index.count.is_multiple_of(INDEX_STRIDE) {
+                index.begins.push(offset);
             }
-            let Some(length) = opened.length_at(offset)? else { return Ok(opened) };
+            let Some(length) = length_at(file, offset)? else { return Ok(index) };
             offset = offset.saturating_add(length);
-            opened.count = opened.count.saturating_add(1);
+            index.count = index.count.saturating_add(1);
         }
     }
+}
 
-    /// The length that the record at `offset` tells of itself; `None` at the end, and where it cannot be.
-    fn length_at(&self, offset: u64) -> std::io::Result<Option<u64>> {
-        let mut head = [0; HEADER_BYTES];
-        let read = read_up_to(&self.file, &mut head, offset)?;
-        let told = head.get(PAYLOAD_LEN_AT..read).and_then(|rest| Cursor(rest).u32());
-        let told = told.and_then(|told| usize::try_from(told).ok()).filter(|&told| told <= PAYLOAD_BYTES_MAX);
-        Ok(told.filter(|_| read == HEADER_BYTES).map(|told| (HEADER_BYTES + told) as u64))
-    }
+/// The length that the record at `offset` tells of itself; `None` at the end, and where it cannot be.
+fn length_at(file: &File, offset: u64) -> std::io::Result<Option<u64>> {
+    let mut head = [0; HEADER_BYTES];
+    let read = read_up_to(file, &mut head, offset)?;
+    let told = head.get(PAYLOAD_LEN_AT..read).and_then(|rest| Cursor(rest).u32());
+    let told = told.and_then(|told| usize::try_from(told).ok()).filter(|&told| told <= PAYLOAD_BYTES_MAX);
+    Ok(told.filter(|_| read == HEADER_BYTES).map(|told| (HEADER_BYTES + told) as u64))
+}
 
-    fn record_at(&self, offset: u64) -> std::io::Result<Option<Vec<u8>>> {
-        let length = self.length_at(offset)?.and_then(|length| usize::try_from(length).ok());
-        // Bytes that are no record are handed out too, so that the reader names what is wrong with them.
-        let mut bytes = vec![0; length.unwrap_or(HEADER_BYTES)];
-        let read = read_up_to(&self.file, &mut bytes, offset)?;
-        bytes.truncate(read);
-        Ok((read > 0).then_some(bytes))
-    }
+/// The record at `offset`. Bytes that are no record are handed out too, so that the reader names what is wrong.
+fn record_at(file: &File, offset: u64) -> std::io::Result<Option<Vec<u8>>> {
+    let length = length_at(file, offset)?.and_then(|length| usize::try_from(length).ok());
+    let mut bytes = vec![0; length.unwrap_or(HEADER_BYTES)];
+    let read = read_up_to(file, &mut bytes, offset)?;
+    bytes.truncate(read);
+    Ok((read > 0).then_some(bytes))
 }
 
 fn read_up_to(file: &File, to: &mut [u8], offset: u64) -> std::io::Result<usize> {
