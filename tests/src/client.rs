@@ -128,7 +128,8 @@ impl Client {
     /// # Errors
     /// See [`Client::send`].
     pub async fn delete(&self, customer: &str, path: &str) -> Result<Answer> {
-        self.send(Method::DELETE, &format!("{}{path}", self.public), &[("x-customer-id", customer)], String::new()).await
+        self.send(Method::DELETE, &format!("{}{path}", self.public), &[("x-customer-id", customer)], String::new())
+            .await
     }
 
     /// An operator's request.

@@ -3,6 +3,7 @@
 //! Nothing here judges; the tests do.
 
 pub mod client;
+pub mod log;
 pub mod server;
 
 pub use client::{Answer, Client};

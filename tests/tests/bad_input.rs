@@ -45,7 +45,8 @@ async fn every_kind_of_bad_body_is_told_what_is_wrong_and_changes_nothing() {
     ];
     for (body, status, code) in cases {
         let key = fresh_key();
-        let headers = [("x-customer-id", "ann"), ("idempotency-key", key.as_str()), ("content-type", "application/json")];
+        let headers =
+            [("x-customer-id", "ann"), ("idempotency-key", key.as_str()), ("content-type", "application/json")];
         let answer = raw(client, &headers, body).await;
         is_problem(&answer, status, code);
         if code == "validation_failed" {
@@ -99,7 +100,11 @@ async fn a_strangers_reservation_and_order_do_not_exist() {
     let mut guess = id.to_owned();
     guess.pop();
     for last in "0123456789abcdef".chars().filter(|last| !id.ends_with(*last)) {
-        is_problem(&client.get("ann", &format!("/v1/reservations/{guess}{last}")).await.expect("an answer"), 404, "not_found");
+        is_problem(
+            &client.get("ann", &format!("/v1/reservations/{guess}{last}")).await.expect("an answer"),
+            404,
+            "not_found",
+        );
     }
     assert_eq!(client.get("ann", &path).await.expect("an answer").text_of("state"), "held");
 }
@@ -134,7 +139,7 @@ async fn a_hundred_megabytes_are_refused_at_once_and_the_shop_stays_open() {
         // The answer comes before the body has been sent: nothing of it is needed.
         let mut answer = Vec::new();
         let mut chunk = [0; 4_096];
-        while !String::from_utf8_lossy(&answer).contains("payload_too_large") {
+        while !String::from_utf8_lossy(&answer).contains("content_too_large") {
             let count = stream.read(&mut chunk).expect("an answer");
             assert!(count > 0, "cut without an answer: {}", String::from_utf8_lossy(&answer));
             answer.extend(chunk.iter().take(count));

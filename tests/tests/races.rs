@@ -125,9 +125,9 @@ async fn the_same_key_many_times_at_once_has_one_effect_and_one_answer() {
     let mut tries = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let (client, key) = (client.clone(), key.clone());
-        tries.spawn(async move {
-            client.post("ann", "/v1/items/lamp/reservations", &key, json!({"quantity": 1})).await
-        });
+        tries.spawn(
+            async move { client.post("ann", "/v1/items/lamp/reservations", &key, json!({"quantity": 1})).await },
+        );
     }
     let mut bodies = std::collections::BTreeSet::new();
     let mut replayed = 0;

@@ -57,8 +57,19 @@ fn dependencies_point_down_only() {
 #[test]
 fn the_domain_knows_no_clock_no_randomness_no_disk_and_no_runtime() {
     let forbidden = [
-        "SystemTime", "Instant::now", "std::time", "tokio", "sled", "std::fs", "std::net", "std::thread", "getrandom",
-        "rand::", "RandomState", "serde", "async fn",
+        "SystemTime",
+        "Instant::now",
+        "std::time",
+        "tokio",
+        "sled",
+        "std::fs",
+        "std::net",
+        "std::thread",
+        "getrandom",
+        "rand::",
+        "RandomState",
+        "serde",
+        "async fn",
     ];
     for (path, text) in sources().into_iter().filter(|(path, _)| path.to_string_lossy().contains("crates/domain/src")) {
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
@@ -86,7 +97,8 @@ fn nothing_unfinished_and_nothing_flaky_is_left() {
     let attributes = ["ignore", "should_panic"].map(|word| format!("#[{word}"));
     let sleeps = ["thread::", "time::"].map(|module| format!("{module}sleep("));
     for (path, text) in sources() {
-        let in_tests = path.components().any(|part| part.as_os_str() == "tests");
+        let below_root = path.strip_prefix(ROOT).expect("a source lies below the root");
+        let in_tests = below_root.to_string_lossy().contains("tests");
         for (number, line) in text.lines().enumerate() {
             let unfinished = words.iter().chain(&attributes).find(|word| line.contains(word.as_str()));
             assert!(unfinished.is_none(), "{}:{}: {line}", path.display(), number + 1);
@@ -101,8 +113,8 @@ fn nothing_unfinished_and_nothing_flaky_is_left() {
 fn durations_say_their_unit() {
     for (path, text) in sources() {
         for (number, line) in text.lines().enumerate() {
-            for bare in ["timeout: u", "ttl: u", "delay: u", "interval: u"] {
-                assert!(!line.contains(bare), "{}:{}: a bare number of what?", path.display(), number + 1);
+            for bare in ["timeout", "ttl", "delay", "interval"].map(|name| format!("{name}: u")) {
+                assert!(!line.contains(&bare), "{}:{}: a bare number of what?", path.display(), number + 1);
             }
         }
     }
@@ -111,8 +123,19 @@ fn durations_say_their_unit() {
 #[test]
 fn the_top_level_holds_what_the_tree_says_and_nothing_else() {
     let allowed = [
-        "Cargo.toml", "Cargo.lock", "justfile", "README.md", "LICENSE-MIT", "LICENSE-APACHE", "docs", "crates", "tests",
-        "benches", "target", "rustfmt.toml", "clippy.toml", "deny.toml",
+        "Cargo.toml",
+        "Cargo.lock",
+        "justfile",
+        "README.md",
+        "LICENSE",
+        "docs",
+        "crates",
+        "tests",
+        "benches",
+        "target",
+        "rustfmt.toml",
+        "clippy.toml",
+        "deny.toml",
     ];
     for entry in std::fs::read_dir(ROOT).expect("the top level") {
         let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();

@@ -1,0 +1,59 @@
+//! The commit path: groups of holds framed, written and synced, one after another, on the default engine.
+
+use crate::histogram;
+use domain::command::WaitlistChoice;
+use domain::event::{Event, Recorded};
+use domain::ids::{ItemNo, Ordinal, Seq};
+use domain::text::CustomerId;
+use domain::time::Timestamp;
+use domain::units::Quantity;
+use eventlog::{Appended, ChainPoint, EncodedEvent, EventLog, LogId, SledLog, SledOptions, recover};
+use hdrhistogram::Histogram;
+use std::error::Error;
+use std::time::Instant;
+
+const COMMITS: usize = 1_000;
+const GROUPS: [usize; 3] = [1, 64, 256];
+
+fn hold(number: u32) -> EncodedEvent {
+    let event = Event::HoldPlaced {
+        reservation: Ordinal(number),
+        customer: CustomerId::parse(&format!("customer-{number}")).expect("a customer"),
+        quantity: Quantity::ONE,
+        waitlist: WaitlistChoice::Join,
+        deadline: Timestamp::from_millis(1_767_225_720_000),
+    };
+    let at = Timestamp::from_millis(1_767_225_600_000);
+    let recorded = Recorded { seq: Seq(u64::from(number) + 1), at, idempotency: None, event };
+    eventlog::encode_item_event(ItemNo::from_u32(1), &recorded)
+}
+
+/// Commits of several sizes, each synced before the next begins.
+pub(crate) fn all() -> Result<Vec<(String, Histogram<u64>)>, Box<dyn Error>> {
+    let dir = tempfile::tempdir()?;
+    let path = dir.path().join("log");
+    let log_id = LogId::random();
+    SledLog::create(&path, log_id)?;
+    let mut log = SledLog::open(&path, log_id, SledOptions::default())?;
+    recover(&mut log, ChainPoint::START, &mut |_| {})?;
+    let mut chain = log.claim("the bench")?.chain;
+    let mut measured = Vec::new();
+    for size in GROUPS {
+        let group: Vec<EncodedEvent> = (0..size as u32).map(hold).collect();
+        let mut histogram = histogram();
+        for _ in 0..COMMITS {
+            let begin = Instant::now();
+            let expected = chain.next_record();
+            let records = chain.frame(&group);
+            match log.append(expected, &records) {
+                Appended::Durable => {}
+                Appended::Failed(error) => return Err(error.into()),
+                Appended::Fenced | Appended::Unknown => return Err("the log was taken over".into()),
+            }
+            histogram.saturating_record(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        }
+        measured.push((format!("sled: commit of {size} holds, synced"), histogram));
+    }
+    Box::new(log).close()?;
+    Ok(measured)
+}

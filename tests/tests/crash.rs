@@ -1,0 +1,190 @@
+//! `kill -9` at random instants, again and again: nothing acknowledged is lost, nothing is oversold, and a repeated
+//! request gets its first answer.
+//!
+//! The shipped binary sells under load, is killed, started again, and every request that was under way is sent again
+//! with its own key. In the end the log is folded by itself and compared with everything that was ever acknowledged.
+
+use domain::ids::PartitionNo;
+use engine::fold::{Folded, FoldedItem};
+use http::StatusCode;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tests::client::fresh_key;
+use tests::{Answer, Client, Server};
+
+/// How often the process is killed. The deep tier sets it higher.
+fn cycles() -> u64 {
+    std::env::var("HOLDFAST_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(25)
+}
+
+/// Printed, and taken from the environment to repeat a run's choices.
+fn seed() -> u64 {
+    std::env::var("HOLDFAST_CRASH_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_260_101)
+}
+
+const STOCK: u32 = 400;
+const CUSTOMERS_AT_ONCE: u64 = 12;
+
+/// One POST and, once it came, its answer.
+#[derive(Clone, Debug)]
+struct Sent {
+    customer: String,
+    path: String,
+    key: String,
+    body: Value,
+    service: bool,
+    answer: Option<(StatusCode, String)>,
+}
+
+impl Sent {
+    fn new(customer: &str, path: String, body: Value, service: bool) -> Self {
+        Self { customer: customer.to_owned(), path, key: fresh_key(), body, service, answer: None }
+    }
+
+    async fn send(&self, client: &Client) -> anyhow::Result<Answer> {
+        if self.service {
+            client.service_post(&self.customer, &self.path, &self.key, self.body.clone()).await
+        } else {
+            client.post(&self.customer, &self.path, &self.key, self.body.clone()).await
+        }
+    }
+}
+
+type Ledger = Arc<Mutex<Vec<Sent>>>;
+
+/// Sends, and notes what came back. `None`: no answer came.
+async fn note(ledger: &Ledger, client: &Client, mut sent: Sent) -> Option<Answer> {
+    let answer = sent.send(client).await.ok();
+    // 503 and 504 are no answers: nothing happened, or nobody knows.
+    let known = answer.as_ref().filter(|answer| !answer.status.is_server_error());
+    sent.answer = known.map(|answer| (answer.status, answer.text.clone()));
+    ledger.lock().expect("no panic").push(sent);
+    answer
+}
+
+/// One customer's visit: reserve, and then pay, cancel, extend or just stay.
+async fn visit(ledger: Ledger, client: Client, customer: String, choice: u32) {
+    if choice % 10 == 0 {
+        let sent = Sent::new(&customer, "/v1/items/lamp/purchases".into(), json!({"quantity": 1}), true);
+        note(&ledger, &client, sent).await;
+        return;
+    }
+    let sent = Sent::new(&customer, "/v1/items/lamp/reservations".into(), json!({"quantity": 1}), false);
+    let Some(held) = note(&ledger, &client, sent).await else { return };
+    let id = held.text_of("id").to_owned();
+    match choice % 10 {
+        1..=4 if held.status == StatusCode::CREATED => {
+            let order = Sent::new(&customer, "/v1/orders".into(), json!({"reservation": id}), false);
+            let Some(order) = note(&ledger, &client, order).await else { return };
+            let path = format!("/v1/orders/{}/confirm", order.text_of("id"));
+            let paid = Sent::new(&customer, path, json!({"payment_reference": format!("pay-{customer}")}), true);
+            note(&ledger, &client, paid).await;
+        }
+        5 | 6 => {
+            let _cut_or_done = client.delete(&customer, &format!("/v1/reservations/{id}")).await;
+        }
+        7 if held.status == StatusCode::CREATED => {
+            let path = format!("/v1/reservations/{id}/extend");
+            note(&ledger, &client, Sent::new(&customer, path, json!({}), false)).await;
+        }
+        _ => {}
+    }
+}
+
+/// Sends everything of this cycle again: what was answered gets the same answer, what was not gets one now.
+async fn converge(client: &Client, ledger: &Ledger, cycle: u64) {
+    let sent = std::mem::take(&mut *ledger.lock().expect("no panic"));
+    for mut entry in sent {
+        let again = entry.send(client).await.expect("a running server answers");
+        assert!(!again.status.is_server_error(), "cycle {cycle}: {}", again.text);
+        match &entry.answer {
+            Some((status, text)) if status.is_success() => {
+                assert_eq!((again.status, &again.text), (*status, text), "cycle {cycle}: {entry:?}");
+                assert!(
+                    again.headers.contains_key("idempotent-replayed") || entry.path == "/v1/orders",
+                    "cycle {cycle}: an acknowledged {} was judged anew",
+                    entry.path
+                );
+            }
+            // Refusals are not remembered: judged afresh, now that time has passed.
+            Some(_) | None => entry.answer = Some((again.status, again.text)),
+        }
+        ledger.lock().expect("no panic").push(entry);
+    }
+}
+
+async fn adds_up(client: &Client, cycle: u64) {
+    let view = client.get("anybody", "/v1/items/lamp").await.expect("an answer");
+    let of = |member| view.number_of(member);
+    assert_eq!(of("available") + of("held") + of("sold"), of("total"), "cycle {cycle}: {}", view.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_dash_nine_loses_nothing_acknowledged_and_oversells_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let seed = seed();
+    println!("HOLDFAST_CRASH_SEED={seed} HOLDFAST_CRASH_CYCLES={}", cycles());
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut all: Vec<Sent> = Vec::new();
+    let mut server = Server::start(dir.path()).await.expect("a server");
+    let terms = json!({"hold_time_ms": 2_000, "close_when_sold": false});
+    server.client.open_item("lamp", STOCK, terms).await.expect("an item");
+
+    for cycle in 0..cycles() {
+        let ledger: Ledger = Arc::default();
+        let mut visits = tokio::task::JoinSet::new();
+        for lane in 0..CUSTOMERS_AT_ONCE {
+            let (ledger, client) = (Arc::clone(&ledger), server.client.clone());
+            let choices: Vec<u32> = (0..200).map(|_| random.random_range(0..1_000)).collect();
+            visits.spawn(async move {
+                for (number, choice) in choices.into_iter().enumerate() {
+                    visit(Arc::clone(&ledger), client.clone(), format!("c{cycle}-{lane}-{number}"), choice).await;
+                }
+            });
+        }
+        // waits: for the random instant of the kill, which is the point of the test.
+        let instant = tokio::time::Instant::now() + Duration::from_millis(random.random_range(5..150));
+        tokio::time::sleep_until(instant).await;
+        server.kill().await.expect("killed");
+        visits.abort_all();
+        while visits.join_next().await.is_some() {}
+
+        server = Server::start(dir.path()).await.unwrap_or_else(|error| panic!("cycle {cycle}: {error}"));
+        converge(&server.client, &ledger, cycle).await;
+        adds_up(&server.client, cycle).await;
+        all.append(&mut ledger.lock().expect("no panic"));
+    }
+    assert_eq!(server.stop().await.expect("a status"), Some(0));
+    judge(dir.path(), &all);
+}
+
+/// Folds the log and compares it with what was acknowledged.
+fn judge(dir: &std::path::Path, all: &[Sent]) {
+    let folded = tests::log::fold(dir, PartitionNo(0)).expect("the log is whole");
+    let Folded { items, .. } = folded;
+    let Some(FoldedItem::Whole(item)) = items.into_values().next() else { panic!("the item is whole") };
+    item.recount().expect("every invariant holds");
+    let acknowledged: Vec<&Sent> =
+        all.iter().filter(|sent| sent.answer.as_ref().is_some_and(|(status, _)| status.is_success())).collect();
+    assert!(acknowledged.len() > 50, "the harness did something: {}", acknowledged.len());
+
+    let known: std::collections::HashMap<String, String> =
+        item.owners().map(|(ordinal, customer)| (item.id_of(ordinal).to_string(), customer.to_string())).collect();
+    for sent in &acknowledged {
+        let (_, text) = sent.answer.as_ref().expect("acknowledged");
+        let body: Value = serde_json::from_str(text).expect("a body");
+        let id = body.get("id").and_then(Value::as_str).expect("an id").replace("ord_", "rsv_");
+        assert_eq!(known.get(&id), Some(&sent.customer), "acknowledged and not in the log: {text}");
+    }
+    let sold = item.stock().sold().get();
+    let paid = acknowledged
+        .iter()
+        .filter(|sent| sent.answer.as_ref().is_some_and(|(_, text)| text.contains(r#""state":"paid""#)));
+    let paid: std::collections::BTreeSet<&str> = paid.map(|sent| sent.customer.as_str()).collect();
+    assert!(paid.len() <= sold as usize, "{} were told that they paid, {sold} units are sold", paid.len());
+    assert!(sold <= STOCK);
+    println!("{} requests acknowledged, {} reservations, {sold} sold", acknowledged.len(), item.reservation_count());
+}
