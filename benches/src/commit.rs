@@ -1,6 +1,6 @@
 //! The commit path: groups of holds framed, written and synced, one after another, on the default engine.
 
-use crate::histogram;
+use crate::{Measured, histogram};
 use domain::command::WaitlistChoice;
 use domain::event::{Event, Recorded};
 use domain::ids::{ItemNo, Ordinal, Seq};
@@ -8,7 +8,6 @@ use domain::text::CustomerId;
 use domain::time::Timestamp;
 use domain::units::Quantity;
 use eventlog::{Appended, ChainPoint, EncodedEvent, EventLog, LogId, SledLog, SledOptions, recover};
-use hdrhistogram::Histogram;
 use std::error::Error;
 use std::time::Instant;
 
@@ -29,7 +28,7 @@ fn hold(number: u32) -> EncodedEvent {
 }
 
 /// Commits of several sizes, each synced before the next begins.
-pub(crate) fn all() -> Result<Vec<(String, Histogram<u64>)>, Box<dyn Error>> {
+pub(crate) fn all() -> Result<Measured, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("log");
     let log_id = LogId::random();

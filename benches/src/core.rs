@@ -1,6 +1,6 @@
 //! The pure core: one command a turn, no I/O.
 
-use crate::histogram;
+use crate::{Measured, histogram};
 use domain::command::{Claim, Command, Request, WaitlistChoice};
 use domain::event::{Event, Recorded};
 use domain::identity::ItemKey;
@@ -52,7 +52,7 @@ fn timed(item: &mut Item, request: &Request, histogram: &mut Histogram<u64>) {
     histogram.saturating_record(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX));
 }
 
-pub(crate) fn all() -> Vec<(String, Histogram<u64>)> {
+pub(crate) fn all() -> Measured {
     let (mut held, mut waiting, mut promoted) = (histogram(), histogram(), histogram());
     let mut item = open_item(ROUNDS);
     for number in 0..ROUNDS {

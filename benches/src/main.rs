@@ -23,6 +23,9 @@ fn print(name: &str, histogram: &Histogram<u64>) {
     println!("{name:<44} {:>9} {:>9} {:>9} {:>9}", at(0.5), at(0.99), at(0.999), histogram.max());
 }
 
+/// What was measured, and how it came out.
+type Measured = Vec<(String, Histogram<u64>)>;
+
 /// A histogram from a nanosecond to a minute with three digits.
 fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are good")

@@ -23,8 +23,12 @@ pub const TURN_TAKES_READS: usize = 64;
 /// fill, and callers are told so: the disk's pace reaches the door.
 pub const COMMITTER_QUEUE: usize = 1_024;
 
-/// Turns one commit takes at most. With [`TURN_TAKES`] this bounds a group to some hundred thousand events.
+/// Turns one commit takes at most, however small they are.
 pub const GROUP_TURNS_MAX: usize = 512;
+
+/// Bytes of events one commit takes at most, besides what the last turn adds. Far more than any disk is better at
+/// writing at once, and far below the most records a group can have.
+pub const GROUP_BYTES_MAX: usize = 8 << 20;
 
 /// Committed groups on their way to their callers.
 pub const RELEASE_QUEUE: usize = 16;

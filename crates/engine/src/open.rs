@@ -152,7 +152,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`OpenError`]; nothing was changed that a later try would miss.
-    pub fn open(path: &Path, config: EngineConfig) -> Result<(Self, OpenReport), OpenError> {
+    pub fn open(path: &Path, config: &EngineConfig) -> Result<(Self, OpenReport), OpenError> {
         let data_dir = DataDir::open(path, config.partitions)?;
         let mut logs = Vec::new();
         for place in data_dir.partitions() {
@@ -171,7 +171,7 @@ impl Engine {
     /// [`OpenError`].
     pub fn open_logs(
         logs: Vec<Unrecovered>,
-        config: EngineConfig,
+        config: &EngineConfig,
         data_dir: Option<DataDir>,
     ) -> Result<(Self, OpenReport), OpenError> {
         let mut recovered = Vec::new();
@@ -183,7 +183,7 @@ impl Engine {
         let resume = Resume { at: clock.now(), grace: config.restart_grace };
         let report = OpenReport { partitions: recovered.iter().map(|partition| partition.report.clone()).collect() };
         let failure = watch::Sender::new(None);
-        let start = Start { clock: &clock, epoch: Instant::now(), resume, config: &config, failure: &failure };
+        let start = Start { clock: &clock, epoch: Instant::now(), resume, config, failure: &failure };
         let mut keepers = JoinSet::new();
         let mut partitions = Vec::new();
         for partition in recovered {

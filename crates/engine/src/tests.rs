@@ -27,7 +27,7 @@ fn start(disk: &MemoryDisk) -> Engine {
     let log = Unrecovered { partition: PartitionNo(0), log: Box::new(MemoryLog::open(disk.clone())), snapshots: None };
     let config =
         EngineConfig { wall_clock: Arc::new(|| Timestamp::from_millis(1_767_225_600_000)), ..EngineConfig::default() };
-    Engine::open_logs(vec![log], config, None).expect("it opens").0
+    Engine::open_logs(vec![log], &config, None).expect("it opens").0
 }
 
 /// Awaits something that a thread outside the runtime takes part in. Paused time would otherwise jump to the next
@@ -290,7 +290,7 @@ async fn a_clean_close_keeps_everything_and_refuses_what_comes_later() {
 async fn a_real_log_keeps_a_crowd_and_shares_its_records() {
     let dir = tempfile::tempdir().expect("a directory");
     let config = || EngineConfig { timeouts: Timeouts::default(), ..EngineConfig::default() };
-    let (engine, _) = Engine::open(dir.path(), config()).expect("it opens");
+    let (engine, _) = Engine::open(dir.path(), &config()).expect("it opens");
     let item = open_item(&engine, "lamp", 100).await;
     let mut crowd = tokio::task::JoinSet::new();
     for number in 0..300 {
@@ -307,7 +307,7 @@ async fn a_real_log_keeps_a_crowd_and_shares_its_records() {
     engine.close().await;
     drop(engine);
 
-    let (engine, report) = Engine::open(dir.path(), config()).expect("it opens again");
+    let (engine, report) = Engine::open(dir.path(), &config()).expect("it opens again");
     assert!(report.partitions.iter().all(|partition| partition.cut.is_none() && partition.events == 303));
     let view = engine.find(&Sku::parse("lamp").expect("a sku")).expect("it is there").view();
     assert_eq!((view.status.held.get(), view.status.waiting), (100, 200));

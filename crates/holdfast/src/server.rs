@@ -101,7 +101,7 @@ async fn open(settings: &Settings) -> Result<(Engine, OpenReport), Failure> {
     };
     let path = settings.data_dir.clone();
     make_private(&path)?;
-    let opened = tokio::task::spawn_blocking(move || Engine::open(&path, config)).await?;
+    let opened = tokio::task::spawn_blocking(move || Engine::open(&path, &config)).await?;
     opened.map_err(|error| {
         let exit = if error.is_damage() { Exit::Damaged } else { Exit::Error };
         let shown = settings.data_dir.display();

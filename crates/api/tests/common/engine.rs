@@ -18,6 +18,6 @@ pub fn in_memory() -> (Engine, MemoryDisk) {
     };
     let timeouts = Timeouts { judge_within: ANSWER_WITHIN / 2, answer_within: ANSWER_WITHIN };
     let config = EngineConfig { timeouts, ..EngineConfig::default() };
-    let (engine, _) = Engine::open_logs(vec![log], config, None).expect("an empty log opens");
+    let (engine, _) = Engine::open_logs(vec![log], &config, None).expect("an empty log opens");
     (engine, disk)
 }

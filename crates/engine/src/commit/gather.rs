@@ -11,7 +11,7 @@ use crate::shell::{Handover, Reply};
 use eventlog::{Appended, Chain, ChainPoint, EncodedEvent, Record, RecordNo};
 use std::collections::VecDeque;
 
-use crate::limits::{GROUP_TURNS_MAX, RESENDS_MAX};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_TURNS_MAX, RESENDS_MAX};
 
 /// What the thread around this has to do next.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ pub enum Action<R> {
     Release(Vec<Handover<R>>),
     /// Answer these with the error given; nothing of them may be published.
     Dismiss(Vec<(R, Reply)>),
-    /// Nothing more will be acknowledged. Last of all.
+    /// From here on nothing is acknowledged any more. Told once, before anybody is dismissed for it, so that whoever
+    /// hears of a failure finds the engine saying so.
     Stop(StopReason),
 }
 
@@ -104,7 +105,12 @@ impl<R> Gather<R> {
     }
 
     /// What to do next, if anything.
-    pub fn next(&mut self) -> Option<Action<R>> {
+    pub fn next_action(&mut self) -> Option<Action<R>> {
+        if let Some(reason) = self.stopped.clone()
+            && !std::mem::replace(&mut self.told, true)
+        {
+            return Some(Action::Stop(reason));
+        }
         if self.in_flight.is_none() && self.stopped.is_none() {
             self.gather();
         }
@@ -113,10 +119,7 @@ impl<R> Gather<R> {
         }
         let reason = self.stopped.clone()?;
         let dismissed = self.dismiss_waiting(&reason);
-        if !dismissed.is_empty() {
-            return Some(Action::Dismiss(dismissed));
-        }
-        if std::mem::replace(&mut self.told, true) { None } else { Some(Action::Stop(reason)) }
+        (!dismissed.is_empty()).then_some(Action::Dismiss(dismissed))
     }
 
     /// Makes one group of what waits.
@@ -124,8 +127,14 @@ impl<R> Gather<R> {
         if self.waiting.is_empty() {
             return;
         }
-        let count = self.waiting.len().min(GROUP_TURNS_MAX);
-        let group: Vec<Handover<R>> = self.waiting.drain(..count).collect();
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        while group.len() < GROUP_TURNS_MAX
+            && bytes < GROUP_BYTES_MAX
+            && let Some(handover) = self.waiting.pop_front()
+        {
+            bytes += handover.encoded.iter().map(|event| event.bytes().len()).sum::<usize>();
+            group.push(handover);
+        }
         let expected = self.chain.next_record();
         let events: Vec<&EncodedEvent> = group.iter().flat_map(|handover| &handover.encoded).collect();
         // A group of replies alone waited only for what is durable by now.
@@ -243,7 +252,7 @@ mod tests {
     }
 
     fn append(gather: &mut Gather<u32>) -> (RecordNo, Vec<Record>) {
-        match gather.next() {
+        match gather.next_action() {
             Some(Action::Append { expected, records }) => (expected, records),
             other => panic!("not an append: {other:?}"),
         }
@@ -257,7 +266,7 @@ mod tests {
         assert_eq!(records.len(), 1, "three turns share one record");
         gather.submit(handover(3, 1));
         gather.appended(Appended::Durable);
-        let Some(Action::Release(group)) = gather.next() else { panic!("not released") };
+        let Some(Action::Release(group)) = gather.next_action() else { panic!("not released") };
         assert_eq!(callers(&group), [0, 1, 2], "what came later waits for its own record");
         let (_, later) = append(&mut gather);
         assert_eq!(later.len(), 1);
@@ -270,11 +279,22 @@ mod tests {
         gather.submit(handover(1, 0));
         append(&mut gather);
         gather.appended(Appended::Durable);
-        let Some(Action::Release(group)) = gather.next() else { panic!("not released") };
+        let Some(Action::Release(group)) = gather.next_action() else { panic!("not released") };
         assert_eq!(callers(&group), [0, 1]);
         gather.submit(handover(2, 0));
-        assert!(matches!(gather.next(), Some(Action::Release(_))), "nothing to write");
-        assert!(gather.is_idle() && gather.next().is_none());
+        assert!(matches!(gather.next_action(), Some(Action::Release(_))), "nothing to write");
+        assert!(gather.is_idle() && gather.next_action().is_none());
+    }
+
+    #[test]
+    fn a_group_ends_at_so_many_bytes_and_the_rest_is_the_next_one() {
+        let mut gather = gather();
+        (0..4).for_each(|caller| gather.submit(handover(caller, GROUP_BYTES_MAX / 54)));
+        append(&mut gather);
+        gather.appended(Appended::Durable);
+        let Some(Action::Release(group)) = gather.next_action() else { panic!("not released") };
+        assert!(group.len() < 4, "{} turns in one group", group.len());
+        append(&mut gather);
     }
 
     #[test]
@@ -284,12 +304,12 @@ mod tests {
         append(&mut gather);
         gather.submit(handover(1, 1));
         gather.appended(Appended::Failed(LogError::DiskFull));
-        assert_eq!(dismissed(gather.next()), [(0, SubmitError::OutcomeUnknown)]);
-        assert_eq!(dismissed(gather.next()), [(1, SubmitError::OutcomeUnknown)]);
-        assert!(matches!(gather.next(), Some(Action::Stop(StopReason::Failed(_)))));
+        assert!(matches!(gather.next_action(), Some(Action::Stop(StopReason::Failed(_)))), "told before anybody is");
+        assert_eq!(dismissed(gather.next_action()), [(0, SubmitError::OutcomeUnknown)]);
+        assert_eq!(dismissed(gather.next_action()), [(1, SubmitError::OutcomeUnknown)]);
         gather.submit(handover(2, 0));
-        assert_eq!(dismissed(gather.next()), [(2, SubmitError::OutcomeUnknown)], "not even a refusal");
-        assert!(gather.next().is_none());
+        assert_eq!(dismissed(gather.next_action()), [(2, SubmitError::OutcomeUnknown)], "not even a refusal");
+        assert!(gather.next_action().is_none());
     }
 
     #[test]
@@ -302,7 +322,7 @@ mod tests {
         gather.appended(Appended::Unknown);
         assert_eq!(append(&mut gather), first);
         gather.appended(Appended::Durable);
-        assert!(matches!(gather.next(), Some(Action::Release(_))));
+        assert!(matches!(gather.next_action(), Some(Action::Release(_))));
     }
 
     #[test]
@@ -313,8 +333,8 @@ mod tests {
             append(&mut gather);
             gather.appended(Appended::Unknown);
         }
-        assert_eq!(dismissed(gather.next()), [(0, SubmitError::OutcomeUnknown)]);
-        assert!(matches!(gather.next(), Some(Action::Stop(StopReason::Silent))));
+        assert!(matches!(gather.next_action(), Some(Action::Stop(StopReason::Silent))));
+        assert_eq!(dismissed(gather.next_action()), [(0, SubmitError::OutcomeUnknown)]);
     }
 
     #[test]
@@ -324,9 +344,9 @@ mod tests {
         append(&mut gather);
         gather.submit(handover(1, 1));
         gather.appended(Appended::Fenced);
-        assert_eq!(dismissed(gather.next()), [(0, SubmitError::NotOwner)]);
-        assert_eq!(dismissed(gather.next()), [(1, SubmitError::NotOwner)]);
-        assert!(matches!(gather.next(), Some(Action::Stop(StopReason::Fenced))));
+        assert!(matches!(gather.next_action(), Some(Action::Stop(StopReason::Fenced))));
+        assert_eq!(dismissed(gather.next_action()), [(0, SubmitError::NotOwner)]);
+        assert_eq!(dismissed(gather.next_action()), [(1, SubmitError::NotOwner)]);
     }
 
     #[test]
@@ -340,13 +360,14 @@ mod tests {
             gather.appended(Appended::Unknown);
             append(&mut gather);
             gather.appended(Appended::Fenced);
-            assert!(matches!(gather.next(), Some(Action::ReadBack { count: 1, .. })));
+            assert!(matches!(gather.next_action(), Some(Action::Stop(StopReason::Fenced))));
+            assert!(matches!(gather.next_action(), Some(Action::ReadBack { count: 1, .. })));
             let own = vec![records.first().expect("one").bytes().to_vec()];
             let found = found_own.map(|own_bytes| if own_bytes { own } else { vec![vec![0; 9]] });
             gather.read_back(found.as_deref());
             match told {
-                None => assert!(matches!(gather.next(), Some(Action::Release(_)))),
-                Some(error) => assert_eq!(dismissed(gather.next()), [(0, error)]),
+                None => assert!(matches!(gather.next_action(), Some(Action::Release(_)))),
+                Some(error) => assert_eq!(dismissed(gather.next_action()), [(0, error)]),
             }
         }
     }

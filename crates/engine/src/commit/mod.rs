@@ -33,7 +33,7 @@ pub(crate) enum Committed {
     },
     /// Not durable, and answered so.
     Dismissed(Vec<(Caller, Reply)>),
-    /// The end: nothing more will be acknowledged.
+    /// From here on nothing is acknowledged any more.
     Stopped(StopReason),
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn spawn(
 ) -> std::io::Result<(mpsc::Sender<ToCommitter>, mpsc::Receiver<Committed>)> {
     let (to_committer, inbox) = mpsc::channel(COMMITTER_QUEUE);
     let (outbox, committed) = mpsc::channel(RELEASE_QUEUE);
-    let committer = Committer { log, gather: Gather::new(chain), inbox, outbox, after, close: None };
+    let committer = Committer { log, gather: Gather::new(chain), inbox, outbox, after, close: None, stopped: false };
     std::thread::Builder::new().name(name).spawn(move || committer.run())?;
     Ok((to_committer, committed))
 }
@@ -61,6 +61,7 @@ struct Committer {
     outbox: mpsc::Sender<Committed>,
     after: AfterCommit,
     close: Option<oneshot::Sender<()>>,
+    stopped: bool,
 }
 
 impl Committer {
@@ -73,10 +74,16 @@ impl Committer {
                     ToCommitter::Close(done) => self.close = Some(done),
                 }
             }
-            while let Some(action) = self.gather.next() {
+            while let Some(action) = self.gather.next_action() {
                 if !self.carry_out(action) {
                     return;
                 }
+            }
+            if self.stopped {
+                // From here on every sender finds the channel closed: nothing more gets in.
+                self.inbox.close();
+                self.refuse_the_rest();
+                return;
             }
         }
         let Self { log, close, .. } = self;
@@ -109,11 +116,8 @@ impl Committer {
             }
             Action::Dismiss(replies) => self.outbox.blocking_send(Committed::Dismissed(replies)).is_ok(),
             Action::Stop(reason) => {
-                // From here on every sender finds the channel closed: nothing more gets in.
-                self.inbox.close();
-                self.refuse_the_rest();
-                let _nobody_listens = self.outbox.blocking_send(Committed::Stopped(reason));
-                false
+                self.stopped = true;
+                self.outbox.blocking_send(Committed::Stopped(reason)).is_ok()
             }
         }
     }
