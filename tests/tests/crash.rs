@@ -67,7 +67,7 @@ async fn note(ledger: &Ledger, client: &Client, mut sent: Sent) -> Option<Answer
 
 /// One customer's visit: reserve, and then pay, cancel, extend or just stay.
 async fn visit(ledger: Ledger, client: Client, customer: String, choice: u32) {
-    if choice % 10 == 0 {
+    if choice.is_multiple_of(10) {
         let sent = Sent::new(&customer, "/v1/items/lamp/purchases".into(), json!({"quantity": 1}), true);
         note(&ledger, &client, sent).await;
         return;
