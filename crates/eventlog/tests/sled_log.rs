@@ -1,5 +1,8 @@
 //! What only the sled engine does: files that survive, copies aside, closed generations, anchors and watchdogs.
 
+mod common;
+
+use common::copy;
 use eventlog::conformance::{append, append_events, contents, event, long_event};
 use eventlog::{
     Appended, Chain, ChainPoint, EventLog, LocalLog, LogError, LogId, ReadError, Record, RecordNo, RecoverError,
@@ -66,18 +69,6 @@ impl Partition {
 
     fn started(&self) -> (SledLog, Chain) {
         self.started_with(SledOptions::default())
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir(to).expect("a new directory");
-    for entry in std::fs::read_dir(from).expect("a directory") {
-        let entry = entry.expect("an entry");
-        let target = to.join(entry.file_name());
-        match entry.file_type() {
-            Ok(kind) if kind.is_dir() => copy(&entry.path(), &target),
-            _ => drop(std::fs::copy(entry.path(), target)),
-        }
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &SettingArgs) -> Result<Exit, Failure> {
 fn introduce(running: &Running) {
     let at = running.addresses();
     say(&format!("Customers and services: {}", url(at.public)));
-    say(&format!("Operators and metrics:  {}", url(at.admin)));
+    say(&format!("Operators:              {}", url(at.admin)));
     say(&format!("Data directory:         {}", running.data_dir().display()));
     say(&format!("Operators' token:       {}", whence(running.admin_token())));
     say(&format!("Services' token:        {}", whence(running.service_token())));
