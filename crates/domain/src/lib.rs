@@ -31,6 +31,7 @@ pub mod wheel;
 pub mod decide;
 pub mod item;
 pub mod partition;
+pub mod redecide;
 pub mod turn;
 
 #[cfg(test)]

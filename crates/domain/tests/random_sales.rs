@@ -1,6 +1,7 @@
 //! Random sales: any commands at any times keep every invariant, and the events alone give the same item again.
 
 use domain::command::{Claim, Command, Request, WaitlistChoice};
+use domain::decide::{Decision, decide};
 use domain::event::{Event, Recorded};
 use domain::idempotency::{Attempt, IdempotencyKey};
 use domain::identity::ItemKey;
@@ -8,6 +9,7 @@ use domain::ids::{ItemNo, Ordinal, Seq};
 use domain::item::Item;
 use domain::money::{Currency, Money};
 use domain::policy::{CoolOffPolicy, ItemSpec, Policy, Settings};
+use domain::redecide::request_of;
 use domain::text::{CustomerId, ItemName, PaymentId, Reason, Sku};
 use domain::time::{DurationMs, Timestamp};
 use domain::turn::Turn;
@@ -194,12 +196,26 @@ fn run(stock: u32, steps: &[Step]) {
     check_events(&item, &events);
 }
 
+/// Judges the command that an event says it came from, on the item as it was before, and compares.
+fn decide_again(before: &Item, recorded: &Recorded) {
+    let Some(request) = request_of(before, recorded) else { return };
+    let again = decide(before, &request, recorded.at).expect("what was accepted is accepted");
+    assert_eq!(again, Decision::Accept(vec![recorded.event.clone()]), "decided otherwise");
+    let hashed = request.command.content_fingerprint(before.key());
+    let content = recorded.idempotency.map(|found| found.content);
+    let revised = matches!(request.command, Command::ReviseItem { .. });
+    assert!(revised || content.is_none_or(|content| content == hashed), "the command had back says something else");
+}
+
 fn check_events(item: &Item, events: &[Recorded]) {
     let (mut count, mut quantities) = (Count::default(), Vec::new());
     events.iter().for_each(|recorded| count.take(&recorded.event, &mut quantities));
     let (first, rest) = events.split_first().expect("events");
     let mut folded = Item::begin(item.no(), first).expect("a first event");
-    rest.iter().for_each(|event| folded.apply(event));
+    for event in rest {
+        decide_again(&folded, event);
+        folded.apply(event);
+    }
     assert_eq!(folded.to_parts(), item.to_parts(), "the fold differs");
     let restored = Item::from_parts(item.to_parts()).expect("a snapshot agrees with itself");
     assert_eq!(restored.to_parts(), item.to_parts(), "the snapshot differs");
