@@ -5,7 +5,7 @@ use crate::identity::ItemKey;
 use crate::ids::{Ordinal, Seq};
 use crate::limits::{IDEMPOTENCY_KEY_LEN, IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_RETENTION};
 use crate::time::Timestamp;
-use crate::views::ItemStatus;
+use crate::views::ItemView;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
 
@@ -123,8 +123,8 @@ pub enum Answered {
         /// Whose.
         reservation: Ordinal,
     },
-    /// An operator's command: the item as it was then.
-    Item(Box<ItemStatus>),
+    /// An operator's command: the item as it was then, settings and all.
+    Item(Box<ItemView>),
 }
 
 /// The acceptances of one item by request hash, oldest dropped once they are past the retention.

@@ -72,11 +72,16 @@ impl Clock {
         Timestamp::from_millis(u64::try_from(micros / 1_000).unwrap_or(0))
     }
 
-    /// How long it is until engine time is `at`. Zero if it is past.
+    /// How long it is until engine time is `at`, at the rate the clock runs now. Zero if it is past.
     #[must_use]
     pub fn until(&self, at: Timestamp) -> Duration {
-        let micros = self.anchor().micros_at(Instant::now());
-        Duration::from_micros(u64::try_from(to_micros(at).saturating_sub(micros)).unwrap_or(0))
+        let anchor = *self.anchor();
+        let missing = to_micros(at).saturating_sub(anchor.micros_at(Instant::now()));
+        let real = missing.saturating_mul(1_000_000).checked_div(1_000_000 + anchor.slew_ppm);
+        // Rounded up by one, so that what is waited for has come when the wait is over.
+        real.filter(|real| *real > 0)
+            .and_then(|real| u64::try_from(real.saturating_add(1)).ok())
+            .map_or(Duration::ZERO, Duration::from_micros)
     }
 
     /// Wall clock minus engine time, in milliseconds.

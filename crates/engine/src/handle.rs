@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) draining: AtomicBool,
     pub(crate) failure: watch::Sender<Option<String>>,
     pub(crate) keepers: std::sync::Mutex<tokio::task::JoinSet<()>>,
+    /// Complete what the committers did; they end when these have.
+    pub(crate) completers: tokio::sync::Mutex<tokio::task::JoinSet<()>>,
     /// Held as long as the engine lives: the lock that keeps a second process out.
     pub(crate) data_dir: std::sync::Mutex<Option<eventlog::DataDir>>,
 }
@@ -271,6 +273,8 @@ impl Engine {
                 let _already = closed.await;
             }
         }
+        // Answers of what was committed last may still be on their way.
+        while self.inner.completers.lock().await.join_next().await.is_some() {}
         let mut keepers = self.inner.keepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         keepers.abort_all();
         drop(keepers);

@@ -6,7 +6,7 @@ use crate::fold::{Folded, FoldedItem};
 use crate::handle::{Engine, Inner};
 use crate::projection::Projection;
 use crate::registry::{Registry, RegistryParts};
-use crate::shell::{Resume, Shell};
+use crate::shell::Resume;
 use crate::slot::Slot;
 use crate::snapshots::{self, Snapshotter};
 use domain::ids::PartitionNo;
@@ -184,10 +184,10 @@ impl Engine {
         let report = OpenReport { partitions: recovered.iter().map(|partition| partition.report.clone()).collect() };
         let failure = watch::Sender::new(None);
         let start = Start { clock: &clock, epoch: Instant::now(), resume, config, failure: &failure };
-        let mut keepers = JoinSet::new();
+        let (mut keepers, mut completers) = (JoinSet::new(), JoinSet::new());
         let mut partitions = Vec::new();
         for partition in recovered {
-            partitions.push(start.partition(partition, &mut keepers)?);
+            partitions.push(start.partition(partition, &mut keepers, &mut completers)?);
         }
         keepers.spawn(discipline(clock.clone()));
         let inner = Inner {
@@ -196,6 +196,7 @@ impl Engine {
             draining: AtomicBool::new(false),
             failure,
             keepers: Mutex::new(keepers),
+            completers: tokio::sync::Mutex::new(completers),
             data_dir: Mutex::new(data_dir),
         };
         Ok((Self { inner: Arc::new(inner) }, report))
@@ -250,14 +251,19 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    fn partition(&self, recovered: RecoveredPartition, keepers: &mut JoinSet<()>) -> Result<Arc<Registry>, OpenError> {
+    fn partition(
+        &self,
+        recovered: RecoveredPartition,
+        keepers: &mut JoinSet<()>,
+        completers: &mut JoinSet<()>,
+    ) -> Result<Arc<Registry>, OpenError> {
         let no = recovered.report.no;
         let mut log = recovered.log;
         let claim = log.claim(&self.config.claimant).map_err(|error| OpenError::Log { partition: no, error })?;
         debug_assert!(claim.chain.point().record > recovered.tail.record);
         let (reader, log): (_, Box<dyn EventLog>) = (log.reader(), log);
         let durable = claim.chain.point().record;
-        let snapshotter = Snapshotter::start(no, Arc::clone(&reader), recovered.snapshots)?;
+        let snapshotter = Snapshotter::start(no, Arc::clone(&reader), recovered.snapshots.clone())?;
         let name = format!("committer-{}", no.0);
         let (committer, committed) = commit::spawn(name, log, claim.chain, snapshotter.after_commit())?;
         let (slots, projection) = self.seat(recovered.folded.items.into_values());
@@ -270,10 +276,11 @@ impl Start<'_> {
             epoch: self.epoch,
             timeouts: self.config.timeouts,
             reader,
+            snapshots: recovered.snapshots,
             committer,
             failure: self.failure.clone(),
         }));
-        keepers.spawn(Arc::clone(&registry).complete(committed));
+        completers.spawn(Arc::clone(&registry).complete(committed));
         keepers.spawn(Arc::clone(&registry).keep_time());
         Ok(registry)
     }
@@ -284,7 +291,7 @@ impl Start<'_> {
             match item {
                 FoldedItem::Whole(item) => {
                     projection.add_item(&item);
-                    slots.push(Slot::asleep(Box::new(Shell::recovered(*item, self.resume))));
+                    slots.push(Slot::resuming(*item, self.resume));
                 }
                 FoldedItem::Broken { item: Some(item), why } => slots.push(Slot::stopped(*item, why)),
                 FoldedItem::Broken { item: None, why } => tracing::error!(why, "an item without a beginning"),

@@ -3,10 +3,11 @@
 
 use crate::fold::{Folded, FoldedItem};
 use crate::registry::Registry;
-use crate::shell::{Shell, Ticket};
+use crate::shell::Ticket;
 use crate::slot::{Seat, Slot};
+use crate::snapshots;
 use domain::item::Item;
-use eventlog::RecordNo;
+use eventlog::ChainPoint;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::time::Instant;
@@ -26,7 +27,7 @@ pub(crate) async fn after_panic(registry: Arc<Registry>, slot: Arc<Slot>, submit
     match folded {
         Ok(Ok(item)) => {
             tracing::warn!(sku = %slot.sku, sequence = item.seq().0, "the item is rebuilt and takes requests again");
-            registry.reseat(&slot, Box::new(Shell::new(*item, submitted)));
+            registry.reseat(&slot, Box::new(slot.rebuilt(*item, submitted)));
         }
         Ok(Err(why)) => stop(&slot, &why),
         Err(error) => stop(&slot, &error.to_string()),
@@ -48,10 +49,12 @@ async fn wait_until_durable(registry: &Registry, slot: &Slot, submitted: Ticket)
     }
 }
 
-/// Folds one item from the whole log.
+/// Folds one item: from the newest snapshot, if there is one, or from the start of the log.
 fn fold(registry: &Registry, slot: &Slot) -> Result<Box<Item>, String> {
-    let mut folded = Folded::new(registry.no);
-    for event in eventlog::events(registry.reader.as_ref(), RecordNo(1)) {
+    let newest = registry.snapshots.as_ref().and_then(snapshots::newest);
+    let (from, mut folded) = newest.unwrap_or_else(|| (ChainPoint::START, Folded::new(registry.no)));
+    folded.items.retain(|no, _| *no == slot.no);
+    for event in eventlog::events(registry.reader.as_ref(), from.record.next()) {
         let (no, event) = event.map_err(|error| error.to_string())?;
         if no == slot.no {
             folded.apply(no, &event);

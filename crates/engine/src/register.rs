@@ -53,14 +53,15 @@ async fn create_one(registry: Arc<Registry>, spec: ItemSpec, attempt: Option<Att
     };
     commit(&registry, &registration).await?;
     partition.apply(&registration.registered);
-    drop(partition);
     let view = item.view();
     let judgement = Judgement {
         sequence: view.sequence,
         at: view.at,
         outcome: Ok(Answer { body: Body::Item(Box::new(view)), origin: Origin::Accepted }),
     };
+    // Before the partition is free again: whoever creates the same item next must find this one.
     registry.seat_new(Slot::asleep(Box::new(Shell::new(item, Ticket(0)))));
+    drop(partition);
     Ok(judgement)
 }
 

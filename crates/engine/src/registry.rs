@@ -13,15 +13,19 @@ use domain::ids::{ItemNo, PartitionNo};
 use domain::partition::Partition;
 use domain::text::Sku;
 use domain::wheel::{TimerKey, TimerWheel};
-use eventlog::{LogReader, RecordNo};
+use eventlog::{LogReader, RecordNo, SnapshotStore};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 /// How many expired wake-ups the registry's wheel moves at once. Waking is cheap; the rest follows at once.
 const WAKES_AT_ONCE: usize = 4_096;
+
+/// The longest the keeper of time sleeps at once: the rate of the clock may change meanwhile.
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// One partition at work.
 pub(crate) struct Registry {
@@ -31,6 +35,7 @@ pub(crate) struct Registry {
     pub(crate) epoch: Instant,
     pub(crate) timeouts: Timeouts,
     pub(crate) reader: Arc<dyn LogReader>,
+    pub(crate) snapshots: Option<SnapshotStore>,
     pub(crate) committer: mpsc::Sender<ToCommitter>,
     /// Told after every group, for those who wait until something is durable.
     pub(crate) committed: Notify,
@@ -67,6 +72,7 @@ pub(crate) struct RegistryParts {
     pub(crate) epoch: Instant,
     pub(crate) timeouts: Timeouts,
     pub(crate) reader: Arc<dyn LogReader>,
+    pub(crate) snapshots: Option<SnapshotStore>,
     pub(crate) committer: mpsc::Sender<ToCommitter>,
     pub(crate) failure: watch::Sender<Option<String>>,
 }
@@ -80,6 +86,7 @@ impl Registry {
             epoch: parts.epoch,
             timeouts: parts.timeouts,
             reader: parts.reader,
+            snapshots: parts.snapshots,
             committer: parts.committer,
             committed: Notify::new(),
             items: RwLock::new(Items::default()),
@@ -219,7 +226,8 @@ impl Registry {
         debug_assert!(!refused, "a new mailbox refuses its first request");
         let Seat::Asleep { shell, wake } = std::mem::replace(seat, Seat::Awake(senders)) else { return None };
         if let Some(timer) = wake {
-            lock(&self.wheel).cancel(timer);
+            // Its timer may have come due and been given to another item since: only this item's own is cancelled.
+            lock(&self.wheel).cancel_of(timer, TimerKey(slot.no.counter()));
         }
         self.awake.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(actor::run(Arc::clone(self), Arc::clone(slot), shell, lanes));
@@ -247,8 +255,10 @@ impl Registry {
 
     /// Seats an item anew after it was rebuilt.
     pub(crate) fn reseat(&self, slot: &Slot, shell: Box<Shell>) {
+        // Under the seat's lock, so that a timer that is due at once finds the item seated.
+        let mut seat = slot.seat();
         let wake = self.arm(slot.no, shell.wake());
-        *slot.seat() = Seat::Asleep { shell, wake };
+        *seat = Seat::Asleep { shell, wake };
     }
 
     fn arm(&self, no: ItemNo, wake: Wake) -> Option<domain::wheel::TimerId> {
@@ -269,7 +279,8 @@ impl Registry {
             let changed = self.wheel_changed.notified();
             match next {
                 Some(at) => {
-                    let _changed_or_due = tokio::time::timeout(self.clock.until(at), changed).await;
+                    let until = self.clock.until(at).min(LONGEST_SLEEP);
+                    let _changed_or_due = tokio::time::timeout(until, changed).await;
                 }
                 None => changed.await,
             }

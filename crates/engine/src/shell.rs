@@ -133,10 +133,11 @@ impl Shell {
         Self { item, submitted, resume: None }
     }
 
-    /// An item recovered at a start of the process.
+    /// The same, for an item whose first turn after a start of the process is still to come.
     #[must_use]
-    pub const fn recovered(item: Item, resume: Resume) -> Self {
-        Self { item, submitted: Ticket(0), resume: Some(resume) }
+    pub const fn resuming(mut self, resume: Resume) -> Self {
+        self.resume = Some(resume);
+        self
     }
 
     /// The item.
@@ -154,6 +155,9 @@ impl Shell {
     /// When the item wants its next turn, as things are.
     #[must_use]
     pub fn wake(&self) -> Wake {
+        if self.item.has_backlog() {
+            return Wake::Now;
+        }
         self.item.next_wake().map_or(Wake::Never, Wake::At)
     }
 

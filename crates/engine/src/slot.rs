@@ -4,9 +4,9 @@
 //! lock knows that nothing is on its way, and can give its state back and go to rest without losing a request.
 
 use crate::mailbox::Senders;
-use crate::shell::{Shell, Ticket};
+use crate::shell::{Resume, Shell, Ticket};
 use domain::identity::ItemKey;
-use domain::ids::ItemNo;
+use domain::ids::{ItemNo, Seq};
 use domain::item::Item;
 use domain::text::Sku;
 use domain::views::ItemView;
@@ -27,6 +27,8 @@ pub(crate) struct Slot {
     durable: AtomicU64,
     seat: Mutex<Seat>,
     panics: Mutex<VecDeque<Instant>>,
+    /// How holds that end too soon are treated, and the last event before this start of the process.
+    resume: Option<(Resume, Seq)>,
 }
 
 /// Where an item's state is.
@@ -53,6 +55,25 @@ impl Slot {
             durable: AtomicU64::new(shell.submitted().0),
             seat: Mutex::new(Seat::Asleep { shell, wake: None }),
             panics: Mutex::new(VecDeque::new()),
+            resume: None,
+        }
+    }
+
+    /// An item recovered at a start of the process.
+    pub(crate) fn resuming(item: Item, resume: Resume) -> Self {
+        let before = item.seq();
+        let shell = Shell::new(item, Ticket(0)).resuming(resume);
+        Self { resume: Some((resume, before)), ..Self::asleep(Box::new(shell)) }
+    }
+
+    /// The shell of the item folded again. If nothing was logged since the start of the process, its first turn is
+    /// still to come.
+    pub(crate) fn rebuilt(&self, item: Item, submitted: Ticket) -> Shell {
+        let resume = self.resume.filter(|(_, before)| *before == item.seq());
+        let shell = Shell::new(item, submitted);
+        match resume {
+            Some((resume, _)) => shell.resuming(resume),
+            None => shell,
         }
     }
 

@@ -3,16 +3,16 @@
 use crate::{Engine, EngineConfig, SubmitError, Timeouts, Unrecovered};
 use domain::command::{Claim, Command, WaitlistChoice};
 use domain::idempotency::{Attempt, IdempotencyKey};
-use domain::ids::PartitionNo;
+use domain::ids::{Ordinal, PartitionNo};
 use domain::item::Phase;
 use domain::money::{Currency, Money};
-use domain::policy::{ItemSpec, Policy, Settings};
+use domain::policy::{ItemSpec, Policy, Settings, SettingsPatch};
 use domain::rejection::Rejection;
-use domain::text::{CustomerId, ItemName, Sku};
+use domain::text::{CustomerId, ItemName, Reason, Sku};
 use domain::time::{DurationMs, Timestamp};
 use domain::turn::Query;
-use domain::units::{Quantity, Units};
-use domain::views::{Answer, Body, Origin, ReservationView, StateView};
+use domain::units::{Quantity, StockChange, Units};
+use domain::views::{Answer, Body, Origin, ReservationFilter, ReservationView, StateView};
 use eventlog::memory_log::{Fault, MemoryDisk, MemoryLog};
 use eventlog::{LogId, RecordNo};
 use std::sync::Arc;
@@ -284,6 +284,110 @@ async fn a_clean_close_keeps_everything_and_refuses_what_comes_later() {
     let engine = start(&disk);
     let item = engine.find(&Sku::parse("lamp").expect("a sku")).expect("it is there");
     assert_eq!((item.view().status.held.get(), item.view().status.phase), (1, Phase::Open));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promotion_backlog_that_a_crash_cut_goes_on_after_the_restart_while_nobody_asks() {
+    let disk = disk();
+    let engine = start(&disk);
+    let item = open_item(&engine, "lamp", 1).await;
+    for number in 0..700 {
+        held(&item, &format!("c{number}")).await;
+    }
+    let restock = Command::AdjustStock {
+        change: StockChange::new(699).expect("a change"),
+        reason: Reason::parse("more came").expect("a reason"),
+    };
+    settled(item.command(restock, None)).await.expect("judged").outcome.expect("accepted");
+    drop(engine);
+    disk.crash(3);
+    let engine = start(&disk);
+    let item = engine.find(&Sku::parse("lamp").expect("a sku")).expect("it is there");
+    let mut watch = item.watch();
+    let served = settled(watch.wait_for(|view| view.status.waiting == 0)).await.expect("published");
+    assert_eq!((served.status.held.get(), served.status.available.get()), (700, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_first_turn_after_a_restart_does_not_cost_the_grace() {
+    let disk = disk();
+    let engine = start(&disk);
+    let item = open_item(&engine, "lamp", 1).await;
+    let ann = held(&item, "ann").await;
+    drop(engine);
+    disk.crash(4);
+    let engine = start(&disk);
+    let item = engine.find(&Sku::parse("lamp").expect("a sku")).expect("it is there");
+    crate::actor::failpoint::panic_next(item.no());
+    let lost = settled(item.command(reserve("bob"), None)).await;
+    assert!(lost.is_err(), "{lost:?}");
+    tokio::time::sleep(Duration::from_secs(12)).await; // waits: paused time
+    assert!(matches!(read(&item, &ann).await.state, StateView::Held { .. }), "its own deadline has passed");
+}
+
+#[tokio::test]
+async fn a_page_from_the_last_possible_cursor_is_empty() {
+    let engine = start(&disk());
+    let item = open_item(&engine, "lamp", 1).await;
+    held(&item, "ann").await;
+    let query = Query::Reservations { filter: ReservationFilter::All, from: Ordinal(u32::MAX), limit: 10 };
+    let answer = item.query(query).await.expect("judged").outcome.expect("an answer");
+    assert_eq!(answer.body, Body::Reservations { page: Vec::new(), next: None });
+}
+
+#[tokio::test]
+async fn a_replayed_creation_shows_the_settings_of_its_moment() {
+    let engine = start(&disk());
+    let key = attempt("6");
+    let first = engine.create_item(spec("lamp", 3), Some(&key)).await.expect("judged").outcome.expect("created");
+    let item = engine.find(&Sku::parse("lamp").expect("a sku")).expect("it is there");
+    let patch = SettingsPatch { name: Some(ItemName::parse("other").expect("a name")), ..SettingsPatch::default() };
+    let revise = Command::ReviseItem { patch: Box::new(patch), expected: None };
+    item.command(revise, None).await.expect("judged").outcome.expect("revised");
+    let again = engine.create_item(spec("lamp", 3), Some(&key)).await.expect("judged").outcome.expect("created");
+    assert_eq!((again.origin, again.body), (Origin::Replayed, first.body));
+}
+
+#[tokio::test]
+async fn an_item_created_twice_at_once_exists_once_and_is_never_called_stopped() {
+    let engine = start(&disk());
+    let mut creations = tokio::task::JoinSet::new();
+    for number in 0..20 {
+        let engine = engine.clone();
+        let key = attempt(&number.to_string());
+        creations.spawn(async move { engine.create_item(spec("lamp", 3), Some(&key)).await.expect("judged").outcome });
+    }
+    let mut created = 0;
+    while let Some(outcome) = creations.join_next().await {
+        match outcome.expect("no panic") {
+            Ok(_) => created += 1,
+            Err(rejection) => assert_eq!(rejection, Rejection::ItemExists),
+        }
+    }
+    assert_eq!(created, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sleeping_items_all_wake_at_their_time() {
+    let engine = start(&disk());
+    let mut items = Vec::new();
+    for number in 0..60 {
+        let item = open_item(&engine, &format!("lamp-{number}"), 1).await;
+        held(&item, "ann").await;
+        items.push(item);
+    }
+    // Some are asked shortly before their time, some sleep through to it.
+    tokio::time::sleep(Duration::from_secs(9)).await; // waits: paused time
+    for item in items.iter().step_by(3) {
+        held(item, "bob").await;
+    }
+    tokio::time::advance(Duration::from_millis(1_100)).await;
+    for (number, item) in items.iter().enumerate() {
+        let (held, waiting) = if number % 3 == 0 { (1, 0) } else { (0, 0) };
+        let mut watch = item.watch();
+        let woken = watch.wait_for(|view| (view.status.held.get(), view.status.waiting) == (held, waiting));
+        settled(woken).await.expect("published");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,10 +14,11 @@ use domain::policy::{ExtensionPolicy, Policy, Settings};
 use domain::text::{CustomerId, ItemName, PaymentId, Sku};
 use domain::time::{DurationMs, Timestamp};
 use domain::units::{Quantity, Units};
-use domain::views::ItemStatus;
+use domain::views::{ItemStatus, ItemView};
 use eventlog::{decode_item, decode_partition, encode_item, encode_partition};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(1_767_225_600_000 + millis)
@@ -50,6 +51,20 @@ fn states() -> Vec<StateParts> {
     ]
 }
 
+fn sku() -> Sku {
+    Sku::parse("iphone-15").expect("a sku")
+}
+
+fn settings() -> Settings {
+    Settings {
+        name: ItemName::parse("iPhone 15 Pro — 256 GB").expect("a name"),
+        unit_price: Money { minor: 99_900, currency: Currency::parse("USD").expect("a currency") },
+        policy: Policy::default(),
+        opens_at: None,
+        closes_at: Some(at(100)),
+    }
+}
+
 /// One answer of every kind there is.
 fn answers() -> Vec<Answered> {
     let reservation = Ordinal(3);
@@ -68,7 +83,14 @@ fn answers() -> Vec<Answered> {
         Answered::Cancelled { reservation },
         Answered::Ordered { reservation, expires_at: at(2) },
         Answered::Paid { reservation },
-        Answered::Item(Box::new(status)),
+        // Seq(5) and at(3) are the acceptance's own, below.
+        Answered::Item(Box::new(ItemView {
+            sku: sku(),
+            status,
+            settings: Arc::new(settings()),
+            sequence: Seq(5),
+            at: at(3),
+        })),
     ]
 }
 
@@ -87,14 +109,8 @@ fn parts() -> ItemParts {
     ItemParts {
         no: ItemNo::new(PartitionNo(2), 7).expect("a counter"),
         key: ItemKey::from_bytes([0xee; 32]),
-        sku: Sku::parse("iphone-15").expect("a sku"),
-        settings: Settings {
-            name: ItemName::parse("iPhone 15 Pro — 256 GB").expect("a name"),
-            unit_price: Money { minor: 99_900, currency: Currency::parse("USD").expect("a currency") },
-            policy: Policy::default(),
-            opens_at: None,
-            closes_at: Some(at(100)),
-        },
+        sku: sku(),
+        settings: settings(),
         phase: Phase::Open,
         total: units(1_000),
         revision: Revision(2),

@@ -94,6 +94,7 @@ pub(crate) async fn start(settings: &Settings, listeners: Listeners) -> Result<R
 async fn open(settings: &Settings) -> Result<(Engine, OpenReport), Failure> {
     let config = EngineConfig {
         partitions: settings.partitions,
+        timeouts: settings.timeouts,
         restart_grace: DurationMs::from_millis(u64::try_from(settings.restart_grace.as_millis())?),
         claimant: concat!("holdfast ", env!("CARGO_PKG_VERSION")).to_owned(),
         on_stall: Arc::new(|words| end_of_a_stalled_log(&words)),
@@ -147,7 +148,10 @@ fn front(settings: &Settings, tokens: &Tokens) -> anyhow::Result<api::ApiConfig>
     let mut config = api::ApiConfig::new(parse(&tokens.admin)?, parse(&tokens.service)?);
     config.gateway.peers.clone_from(&settings.gateway.peers);
     config.gateway.reports_payments = settings.gateway.reports_payments;
+    config.timeouts.header_read = settings.header_read;
+    config.timeouts.body_read = settings.body_read;
     config.timeouts.drain = settings.drain;
+    config.connections = settings.connections;
     Ok(config)
 }
 

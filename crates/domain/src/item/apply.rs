@@ -4,7 +4,7 @@
 use super::reservation::{Change, Sale};
 use super::stock::Place;
 use super::{Captures, Customers, Hold, Item, Phase, Reservation, ReservationState, Stock};
-use crate::event::{Event, LapseReason, Recorded};
+use crate::event::{ClosedBy, Event, LapseReason, OpenedBy, Recorded};
 use crate::idempotency::{Entry, IdempotencyTable};
 use crate::ids::{ItemNo, Ordinal, Revision, Seq};
 use crate::payment::Capture;
@@ -71,17 +71,29 @@ impl Item {
             Event::ItemCreated { .. } => panic!("invariant 34: item {} is created twice", self.no),
             Event::ItemRevised { settings } => {
                 self.settings = Arc::new((**settings).clone());
-                self.revise();
+                self.revise_if(true);
             }
-            Event::SaleOpened { by: _ } => self.enter_phase(Phase::Open),
-            Event::SalePaused => self.enter_phase(Phase::Paused),
-            Event::SaleResumed => self.enter_phase(Phase::Open),
-            Event::SaleClosed { by: _, lapsed } => self.close(*lapsed),
+            Event::SaleOpened { by } => {
+                self.enter_phase(Phase::Open);
+                self.revise_if(*by == OpenedBy::Operator);
+            }
+            Event::SalePaused => {
+                self.enter_phase(Phase::Paused);
+                self.revise_if(true);
+            }
+            Event::SaleResumed => {
+                self.enter_phase(Phase::Open);
+                self.revise_if(true);
+            }
+            Event::SaleClosed { by, lapsed } => {
+                self.close(*lapsed);
+                self.revise_if(*by == ClosedBy::Operator);
+            }
             Event::StockAdjusted { change, reason: _, total } => {
                 let adjusted = self.stock.adjusted(*change).filter(|stock| stock.total() == *total);
                 self.stock = adjusted.expect("invariant 1: a change of stock that does not add up");
                 self.freed_by = self.seq;
-                self.revise();
+                self.revise_if(true);
             }
             Event::HoldPlaced { reservation, customer, quantity, waitlist: _, deadline } => {
                 self.enter(*reservation, customer, *quantity, ReservationState::Waiting);
@@ -113,8 +125,11 @@ impl Item {
         }
     }
 
-    fn revise(&mut self) {
-        self.revision = Revision(self.revision.0.saturating_add(1));
+    /// The revision is what operators compare before they change something: only what they do themselves counts.
+    fn revise_if(&mut self, by_operator: bool) {
+        if by_operator {
+            self.revision = Revision(self.revision.0.saturating_add(1));
+        }
     }
 
     fn enter_phase(&mut self, phase: Phase) {
@@ -125,7 +140,6 @@ impl Item {
         assert!(legal, "invariant 7: item {} goes from {} to {phase}", self.no, self.phase);
         self.phase = phase;
         self.freed_by = self.seq;
-        self.revise();
     }
 
     /// Everybody who waits lapses with this one step: their state is read through the phase from here on.
@@ -134,7 +148,6 @@ impl Item {
         assert_eq!(lapsed, self.waitlist.len(), "invariant 9: item {} miscounts who lapses", self.no);
         self.phase = Phase::Closed;
         self.waitlist.clear();
-        self.revise();
     }
 
     fn enter(&mut self, ordinal: Ordinal, customer: &CustomerId, quantity: Quantity, state: ReservationState) {

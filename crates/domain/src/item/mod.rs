@@ -16,6 +16,7 @@ pub use parts::{CustomerParts, HoldParts, IdempotencyParts, ItemParts, Reservati
 pub(crate) use reservation::{Hold, Reservation, ReservationState};
 pub use stock::Stock;
 
+use crate::decide::{next_due_change, next_promotion};
 use crate::idempotency::IdempotencyTable;
 use crate::identity::{ItemKey, ReservationId};
 use crate::ids::{ItemNo, Ordinal, Revision, Seq};
@@ -183,6 +184,13 @@ impl Item {
         [self.timers.next_wake(), opens, closes].into_iter().flatten().min()
     }
 
+    /// Whether something is due or promotable as things are, so that a turn should follow without waiting for an
+    /// instant: a backlog that a restart, for example, has interrupted.
+    #[must_use]
+    pub fn has_backlog(&self) -> bool {
+        next_due_change(self, self.now).is_some() || next_promotion(self, self.now).is_some()
+    }
+
     /// Every reservation and whose it is, in order of arrival.
     pub fn owners(&self) -> impl Iterator<Item = (Ordinal, &CustomerId)> {
         self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, &self.customers.get(found.customer).id))
@@ -223,8 +231,10 @@ impl Item {
     }
 
     pub(crate) fn reservations_from(&self, first: Ordinal) -> impl Iterator<Item = (Ordinal, &Reservation)> {
-        let skip = first.0 as usize;
-        (first.0..).map(Ordinal).zip(self.reservations.get(skip..).unwrap_or_default())
+        let skip = first.0.min(self.reservation_count());
+        let rest = self.reservations.get(skip as usize..).unwrap_or_default();
+        // The reservations lead: they end long before their numbers do.
+        rest.iter().zip(skip..).map(|(reservation, ordinal)| (Ordinal(ordinal), reservation))
     }
 }
 

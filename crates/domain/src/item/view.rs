@@ -154,13 +154,13 @@ impl Item {
             | Event::SaleResumed
             | Event::SaleClosed { .. }
             | Event::StockAdjusted { .. }
-            | Event::ClockResumed { .. } => Answered::Item(Box::new(self.status())),
+            | Event::ClockResumed { .. } => Answered::Item(Box::new(self.view())),
         };
         Acceptance { seq: recorded.seq, at: recorded.at, answered }
     }
 
     fn answered_reservation(&self, reservation: Ordinal) -> Answered {
-        let Some(found) = self.reservation(reservation) else { return Answered::Item(Box::new(self.status())) };
+        let Some(found) = self.reservation(reservation) else { return Answered::Item(Box::new(self.view())) };
         match &found.state {
             ReservationState::Held(hold) => {
                 Answered::Held { reservation, expires_at: hold.release_at, ordered_at: hold.ordered_at }
@@ -194,12 +194,7 @@ impl Item {
                 self.order_then(*reservation, acceptance, OrderState::AwaitingPayment { expires_at: *expires_at })?
             }
             Answered::Paid { reservation } => self.order_then(*reservation, acceptance, OrderState::Paid)?,
-            Answered::Item(status) => Body::Item(Box::new(ItemView {
-                status: **status,
-                sequence: acceptance.seq,
-                at: acceptance.at,
-                ..self.view()
-            })),
+            Answered::Item(view) => Body::Item(view.clone()),
         };
         Some(Answer { body, origin })
     }

@@ -110,6 +110,13 @@ impl TimerWheel {
         Some(due)
     }
 
+    /// Disarms a timer if it is still the one armed with this key. For holders of an id that may have come due, and
+    /// been given to another timer, without their knowing.
+    pub fn cancel_of(&mut self, id: TimerId, key: TimerKey) -> Option<Due> {
+        self.slab.armed(id)?;
+        if self.slab.due(id.index()).key == key { self.cancel(id) } else { None }
+    }
+
     /// Brings the wheel to `now`, as far as about `budget` moved timers allow; [`TimerWheel::needs_work`] tells
     /// whether that sufficed. An instant before the last one counts as the last one; a budget of 0 counts as 1, so
     /// that calling again always gets further.

@@ -319,3 +319,15 @@ proptest! {
         prop_assert_eq!(expired, sorted);
     }
 }
+
+#[test]
+fn an_id_that_was_given_to_another_timer_does_not_cancel_it() {
+    let mut wheel = TimerWheel::new(Timestamp::default());
+    let stale = wheel.arm(Timestamp::from_millis(5), TimerKey(1));
+    wheel.cancel(stale);
+    let reused = wheel.arm(Timestamp::from_millis(9), TimerKey(2));
+    assert_eq!(stale, reused, "the place is used again");
+    assert_eq!(wheel.cancel_of(stale, TimerKey(1)), None);
+    assert_eq!(wheel.len(), 1);
+    assert!(wheel.cancel_of(reused, TimerKey(2)).is_some());
+}

@@ -9,6 +9,7 @@ use crate::mailbox::Caller;
 use crate::shell::{Handover, Reply};
 use eventlog::{Chain, ChainPoint, EventLog, RecordNo};
 use gather::{Action, Gather, StopReason};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -49,8 +50,15 @@ pub(crate) fn spawn(
 ) -> std::io::Result<(mpsc::Sender<ToCommitter>, mpsc::Receiver<Committed>)> {
     let (to_committer, inbox) = mpsc::channel(COMMITTER_QUEUE);
     let (outbox, committed) = mpsc::channel(RELEASE_QUEUE);
+    let last_words = outbox.clone();
     let committer = Committer { log, gather: Gather::new(chain), inbox, outbox, after, close: None, stopped: false };
-    std::thread::Builder::new().name(name).spawn(move || committer.run())?;
+    std::thread::Builder::new().name(name).spawn(move || {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| committer.run())) {
+            // A bug. Whoever waits hears nothing more from here, so the engine has to: the process must end.
+            let reason = StopReason::Failed(format!("the committer panicked: {}", crate::fold::words(panic.as_ref())));
+            let _nobody_listens = last_words.blocking_send(Committed::Stopped(reason));
+        }
+    })?;
     Ok((to_committer, committed))
 }
 

@@ -12,8 +12,9 @@ use domain::item::{
 use domain::policy::ExtensionPolicy;
 use domain::text::{CustomerId, Sku};
 use domain::time::{DurationMs, Timestamp};
-use domain::views::ItemStatus;
+use domain::views::{ItemStatus, ItemView};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 #[derive(Serialize, Deserialize)]
 struct ItemV1 {
@@ -62,12 +63,32 @@ struct AcceptanceV1 {
 // The order of variants is part of the stored shape.
 #[derive(Serialize, Deserialize)]
 enum AnsweredV1 {
-    Held { reservation: u32, expires_at_ms: u64, ordered_at_ms: Option<u64> },
-    Waiting { reservation: u32, position: u32, estimated_wait_s: u32 },
+    Held {
+        reservation: u32,
+        expires_at_ms: u64,
+        ordered_at_ms: Option<u64>,
+    },
+    Waiting {
+        reservation: u32,
+        position: u32,
+        estimated_wait_s: u32,
+    },
     Cancelled(u32),
-    Ordered { reservation: u32, expires_at_ms: u64 },
+    Ordered {
+        reservation: u32,
+        expires_at_ms: u64,
+    },
     Paid(u32),
-    Item { phase: u8, total: u32, available: u32, held: u32, sold: u32, waiting: u32, revision: u64 },
+    Item {
+        phase: u8,
+        total: u32,
+        available: u32,
+        held: u32,
+        sold: u32,
+        waiting: u32,
+        revision: u64,
+        settings: SettingsV1,
+    },
 }
 
 const fn phase_to(phase: Phase) -> u8 {
@@ -120,10 +141,11 @@ pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
 /// [`CodecError`] where the bytes are not what [`encode_item`] writes.
 pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
     let stored: ItemV1 = from_snapshot_bytes(bytes)?;
+    let sku = checked("sku", Sku::parse(&stored.sku))?;
+    let idempotency = stored.idempotency.into_iter().map(|entry| idempotency_from(&sku, entry));
     Ok(ItemParts {
         no: ItemNo::from_u32(stored.no),
         key: ItemKey::from_bytes(stored.key),
-        sku: checked("sku", Sku::parse(&stored.sku))?,
         settings: stored.settings.try_into()?,
         phase: phase_from(stored.phase)?,
         total: units(stored.total)?,
@@ -133,7 +155,8 @@ pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
         freed_by: Seq(stored.freed_by),
         customers: stored.customers.into_iter().map(customer_from).collect::<Result<_, _>>()?,
         reservations: stored.reservations.into_iter().map(reservation_from).collect::<Result<_, _>>()?,
-        idempotency: stored.idempotency.into_iter().map(idempotency_from).collect::<Result<_, _>>()?,
+        idempotency: idempotency.collect::<Result<_, _>>()?,
+        sku,
     })
 }
 
@@ -210,21 +233,25 @@ fn idempotency_to(parts: &IdempotencyParts) -> (IdempotencyV1, AcceptanceV1) {
             AnsweredV1::Ordered { reservation: reservation.0, expires_at_ms: expires_at.as_millis() }
         }
         Answered::Paid { reservation } => AnsweredV1::Paid(reservation.0),
-        Answered::Item(status) => AnsweredV1::Item {
-            phase: phase_to(status.phase),
-            total: status.total.get(),
-            available: status.available.get(),
-            held: status.held.get(),
-            sold: status.sold.get(),
-            waiting: status.waiting,
-            revision: status.revision.0,
+        Answered::Item(view) => AnsweredV1::Item {
+            phase: phase_to(view.status.phase),
+            total: view.status.total.get(),
+            available: view.status.available.get(),
+            held: view.status.held.get(),
+            sold: view.status.sold.get(),
+            waiting: view.status.waiting,
+            revision: view.status.revision.0,
+            settings: (&*view.settings).into(),
         },
     };
     let hashes = Idempotency { request: parts.request, content: parts.entry.content };
     (hashes.into(), AcceptanceV1 { seq: acceptance.seq.0, at_ms: acceptance.at.as_millis(), answered })
 }
 
-fn idempotency_from((hashes, stored): (IdempotencyV1, AcceptanceV1)) -> Result<IdempotencyParts, CodecError> {
+fn idempotency_from(
+    sku: &Sku,
+    (hashes, stored): (IdempotencyV1, AcceptanceV1),
+) -> Result<IdempotencyParts, CodecError> {
     let answered = match stored.answered {
         AnsweredV1::Held { reservation, expires_at_ms, ordered_at_ms } => Answered::Held {
             reservation: Ordinal(reservation),
@@ -239,8 +266,8 @@ fn idempotency_from((hashes, stored): (IdempotencyV1, AcceptanceV1)) -> Result<I
             Answered::Ordered { reservation: Ordinal(reservation), expires_at: at(expires_at_ms) }
         }
         AnsweredV1::Paid(reservation) => Answered::Paid { reservation: Ordinal(reservation) },
-        AnsweredV1::Item { phase, total, available, held, sold, waiting, revision } => {
-            Answered::Item(Box::new(ItemStatus {
+        AnsweredV1::Item { phase, total, available, held, sold, waiting, revision, settings } => {
+            let status = ItemStatus {
                 phase: phase_from(phase)?,
                 total: units(total)?,
                 available: units(available)?,
@@ -248,7 +275,9 @@ fn idempotency_from((hashes, stored): (IdempotencyV1, AcceptanceV1)) -> Result<I
                 sold: units(sold)?,
                 waiting,
                 revision: Revision(revision),
-            }))
+            };
+            let (settings, sequence) = (Arc::new(settings.try_into()?), Seq(stored.seq));
+            Answered::Item(Box::new(ItemView { sku: sku.clone(), status, settings, sequence, at: at(stored.at_ms) }))
         }
     };
     let hashes = Idempotency::from(hashes);

@@ -39,6 +39,14 @@ pub(crate) struct Settings {
     pub(crate) service_token: Option<Secret>,
     /// Whose `X-Customer-Id` is believed.
     pub(crate) gateway: Gateway,
+    /// How long a request may wait to be judged, and its caller for an answer.
+    pub(crate) timeouts: engine::Timeouts,
+    /// How long the head of a request may take.
+    pub(crate) header_read: Duration,
+    /// How long its body may take.
+    pub(crate) body_read: Duration,
+    /// How many connections there may be.
+    pub(crate) connections: api::Connections,
     /// How long a stopping server waits for requests under way.
     pub(crate) drain: Duration,
     /// What is logged.
@@ -110,10 +118,40 @@ impl Settings {
                 peers: peers.map(|peer| parse(layers, "gateway.peers", peer)).collect::<Result<_, _>>()?,
                 reports_payments: value(layers, "gateway.reports_payments")?,
             },
+            timeouts: timeouts(layers)?,
+            header_read: positive_ms(layers, "timeouts.header_ms")?,
+            body_read: positive_ms(layers, "timeouts.body_ms")?,
+            connections: api::Connections {
+                public: positive(layers, "connections.public")?,
+                admin: positive(layers, "connections.admin")?,
+            },
             drain: Duration::from_millis(value(layers, "drain_ms")?),
             log: Logging { filter: value(layers, "log.filter")?, format: value(layers, "log.format")? },
         })
     }
+}
+
+/// Whoever was dropped must be able to hear so: callers wait longer than requests may.
+fn timeouts(layers: &Layers) -> anyhow::Result<engine::Timeouts> {
+    let judge_within = positive_ms(layers, "timeouts.judge_ms")?;
+    let answer_within = positive_ms(layers, "timeouts.answer_ms")?;
+    anyhow::ensure!(
+        judge_within < answer_within,
+        "the setting `timeouts.judge_ms` must be less than `timeouts.answer_ms`: a caller whose request was dropped \
+         is told so before its own time is over"
+    );
+    Ok(engine::Timeouts { judge_within, answer_within })
+}
+
+fn positive_ms(layers: &Layers, key: &str) -> anyhow::Result<Duration> {
+    let millis = u64::try_from(positive(layers, key)?)?;
+    Ok(Duration::from_millis(millis))
+}
+
+fn positive(layers: &Layers, key: &str) -> anyhow::Result<usize> {
+    let count: usize = value(layers, key)?;
+    anyhow::ensure!(count > 0, "the setting `{key}` must be at least 1");
+    Ok(count)
 }
 
 fn text(layers: &Layers, key: &str) -> Option<String> {
@@ -146,6 +184,14 @@ mod tests {
     fn load(key: &'static str, value: &str) -> anyhow::Result<Settings> {
         let given = vec![Given { key, value: value.to_owned(), origin: Origin::Environment }];
         Settings::load(&SettingArgs { file: None, given })
+    }
+
+    #[test]
+    fn callers_wait_longer_than_requests_may_and_nothing_waits_for_no_time() {
+        assert!(load("timeouts.judge_ms", "6000").is_err_and(|error| error.to_string().contains("less than")));
+        assert!(load("timeouts.header_ms", "0").is_err_and(|error| error.to_string().contains("at least 1")));
+        assert!(load("connections.public", "0").is_err());
+        assert_eq!(load("timeouts.judge_ms", "100").expect("valid").timeouts.judge_within.as_millis(), 100);
     }
 
     #[test]

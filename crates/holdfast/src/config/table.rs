@@ -33,6 +33,7 @@ pub(crate) const FILE_VARIABLE: &str = "HOLDFAST_CONFIG";
 const ADDRESSES: &str = "Addresses";
 const DATA: &str = "Data";
 const CALLERS: &str = "Who may ask for what";
+const LIMITS: &str = "Limits";
 const RUNNING: &str = "Running";
 
 /// The names of one setting in the file, as a flag and in the environment. A test holds them together.
@@ -52,7 +53,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         default: Some("127.0.0.1:9090"),
-        help: "Where operators and metrics are served",
+        help: "Where operators are served",
         more: "A listener of its own, so that a gateway cannot reach it by accident. Port 0 works here too.",
         ..plain(ADDRESSES, ["admin_listen", "admin-listen", "HOLDFAST_ADMIN_LISTEN"], "ADDRESS")
     },
@@ -102,6 +103,42 @@ pub(crate) const SETTINGS: &[Setting] = &[
             ["gateway.reports_payments", "gateway-reports-payments", "HOLDFAST_GATEWAY_REPORTS_PAYMENTS"],
             "BOOL",
         )
+    },
+    Setting {
+        default: Some("2000"),
+        help: "How long a request may wait to be judged, in milliseconds",
+        more: "After that it is dropped and answered 503: nothing happened.",
+        ..plain(LIMITS, ["timeouts.judge_ms", "timeouts-judge-ms", "HOLDFAST_TIMEOUTS_JUDGE_MS"], "MS")
+    },
+    Setting {
+        default: Some("5000"),
+        help: "How long a caller waits for an answer, in milliseconds",
+        more: "After that 504: it may have happened, and the same key gets the one answer. Longer than timeouts-judge-ms.",
+        ..plain(LIMITS, ["timeouts.answer_ms", "timeouts-answer-ms", "HOLDFAST_TIMEOUTS_ANSWER_MS"], "MS")
+    },
+    Setting {
+        default: Some("10000"),
+        help: "How long the head of a request may take, in milliseconds",
+        more: "Also how long an idle connection is kept: a gateway should close its own a little earlier.",
+        ..plain(LIMITS, ["timeouts.header_ms", "timeouts-header-ms", "HOLDFAST_TIMEOUTS_HEADER_MS"], "MS")
+    },
+    Setting {
+        default: Some("10000"),
+        help: "How long the body of a request may take, in milliseconds",
+        more: "A slower one is answered 408 and its connection closed.",
+        ..plain(LIMITS, ["timeouts.body_ms", "timeouts-body-ms", "HOLDFAST_TIMEOUTS_BODY_MS"], "MS")
+    },
+    Setting {
+        default: Some("16384"),
+        help: "How many connections of customers and services there may be",
+        more: "More wait in the system's backlog. The limit on open files must allow for it.",
+        ..plain(LIMITS, ["connections.public", "connections-public", "HOLDFAST_CONNECTIONS_PUBLIC"], "COUNT")
+    },
+    Setting {
+        default: Some("256"),
+        help: "How many connections of operators there may be",
+        more: "",
+        ..plain(LIMITS, ["connections.admin", "connections-admin", "HOLDFAST_CONNECTIONS_ADMIN"], "COUNT")
     },
     Setting {
         default: Some("5000"),
