@@ -320,6 +320,8 @@ impl Registry {
                 Committed::Stopped(reason) => {
                     tracing::error!(%reason, partition = self.no.0, "nothing more is acknowledged");
                     self.failure.send_replace(Some(reason.to_string()));
+                    // Whoever waits for a commit that will not come looks again, and finds this.
+                    self.committed.notify_waiters();
                 }
             }
         }

@@ -147,5 +147,5 @@ pub struct RulesVersion(pub u16);
 
 impl RulesVersion {
     /// The rules of this build.
-    pub const CURRENT: Self = Self(1);
+    pub const CURRENT: Self = Self(domain::RULES_VERSION);
 }
