@@ -3,6 +3,7 @@
 use crate::log::LogError;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 /// Syncs a directory: what was created, renamed or removed in it stays so.
@@ -17,7 +18,8 @@ pub(crate) fn sync_parent(path: &Path) -> Result<(), LogError> {
 
 /// Creates a directory unless it is there, durably.
 pub(crate) fn create_dir(dir: &Path) -> Result<(), LogError> {
-    match fs::create_dir(dir) {
+    // The log holds who bought what, and the keys behind the ids: it is its owner's alone.
+    match fs::DirBuilder::new().mode(0o700).create(dir) {
         Ok(()) => sync_parent(dir),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(LogError::io("create", dir)(error)),

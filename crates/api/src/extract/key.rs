@@ -64,6 +64,9 @@ fn find(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
             return Err(invalid("a quoted idempotency key has no quotes or backslashes inside"));
         }
         Some(inner) => inner,
+        None if text.starts_with('"') || text.ends_with('"') => {
+            return Err(invalid("a quoted idempotency key has a quote at both ends"));
+        }
         None => text,
     };
     IdempotencyKey::parse(bare).map(Some).map_err(|error| invalid(error.to_string()))

@@ -58,7 +58,7 @@ impl FromRequestParts<SharedApp> for ReservationPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Problem> {
-        let none = || not_found("there is no such reservation, or it is somebody else's");
+        let none = || not_found("there is nothing of this id, or it is somebody else's");
         let id = ReservationId::parse(&param(parts, "id").await?).map_err(|_| none())?;
         let item = app.item_of(id).ok_or_else(none)?;
         Ok(Self { id, item })
@@ -69,7 +69,7 @@ impl FromRequestParts<SharedApp> for OrderPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Problem> {
-        let none = || not_found("there is no such order, or it is somebody else's");
+        let none = || not_found("there is nothing of this id, or it is somebody else's");
         let id = OrderId::parse(&param(parts, "id").await?).map_err(|_| none())?;
         let item = app.item_of(id.reservation()).ok_or_else(none)?;
         Ok(Self { id, item })

@@ -13,7 +13,9 @@ use serde_json::Value;
 
 /// The problem that says why an item refused, and at which place of its log.
 pub(crate) fn refused(rejection: &Rejection, sequence: Seq, now: Timestamp) -> Problem {
-    problem(rejection, now).judged(sequence, now)
+    let problem = problem(rejection, now);
+    // A stranger's object answers as if it did not exist: the very document that a made-up id gets.
+    if *rejection == Rejection::NotFound { problem } else { problem.judged(sequence, now) }
 }
 
 /// The same for a backend that has charged already: where nothing is recorded here, the money is theirs to return.
@@ -35,7 +37,7 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
     use Code as C;
     use Rejection as R;
     match rejection {
-        R::NotFound => Problem::new(C::NotFound, "there is no such thing, or it is somebody else's"),
+        R::NotFound => Problem::new(C::NotFound, "there is nothing of this id, or it is somebody else's"),
         R::SaleNotStarted { opens_at } => not_started(*opens_at, now),
         R::SalePaused => Problem::new(C::SalePaused, "the sale is paused").come_back_soon(),
         R::SaleClosed => Problem::new(C::SaleClosed, "the sale is over"),
@@ -44,9 +46,11 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
             pointed("/quantity", detail).with("max", max.get())
         }
         R::CustomerLimitReached { limit, existing } => {
-            Problem::new(C::CustomerLimitReached, "this customer has as many units as one can have")
-                .with("limit", limit.get())
-                .with("existing", *existing)
+            let detail = format!(
+                "one customer can have {} of this item, and this one has {existing}; what was asked for is too many more",
+                limit.get()
+            );
+            Problem::new(C::CustomerLimitReached, detail).with("limit", limit.get()).with("existing", *existing)
         }
         R::CoolingOff { until } => Problem::new(C::CoolingOff, "too many holds of this customer ran out unpaid")
             .with("until", instant(*until))

@@ -26,7 +26,7 @@ pub(super) async fn place(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let OrderAsked { reservation, amount } = body.read(OrderAsked::read)?;
-    let none = || not_found("there is no such reservation, or it is somebody else's");
+    let none = || not_found("there is nothing of this id, or it is somebody else's");
     let item = app.item_of(reservation).ok_or_else(none)?;
     // An order's key counts within its reservation: the item that judges it knows no other.
     let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/reservations/{reservation}"));

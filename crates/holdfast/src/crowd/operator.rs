@@ -46,6 +46,8 @@ impl Operator {
             "per_order_max": 1,
             "per_customer_limit": 1,
             "hold_time_ms": item.hold_time_ms,
+            // In proportion: a crowd whose holds last a second does not wait a minute for one that was extended.
+            "extension": {"times": 1, "by_ms": item.hold_time_ms / 2},
             "waitlist": { "enabled": item.has_waitlist },
         });
         let answer = self.post("/v1/admin/items".to_owned(), body).await?;
