@@ -8,6 +8,7 @@ mod stop;
 mod tables;
 mod tokens;
 
+mod files;
 mod listeners;
 mod recovered;
 mod serve;

@@ -3,6 +3,7 @@
 use crate::config::{self, SettingArgs, Settings};
 use crate::crowd::say;
 use crate::exit::{Exit, Failure};
+use crate::files;
 use crate::listeners::{Listeners, url};
 use crate::logs;
 use crate::server::{self, Ended, Running, Token};
@@ -14,6 +15,9 @@ pub(crate) async fn run(args: &SettingArgs) -> Result<Exit, Failure> {
     logs::start(&settings.log).map_err(|error| Failure::new(Exit::Usage, error))?;
     for name in config::stray_variables() {
         tracing::warn!(name, "this environment variable is no setting of holdfast");
+    }
+    if let Some(words) = files::raise_limit(settings.connections.public.saturating_add(settings.connections.admin)) {
+        tracing::warn!("{words}");
     }
     let mut stop = Stop::listen()?;
     let listeners = Listeners::bind(settings.listen, settings.admin_listen).await?;
