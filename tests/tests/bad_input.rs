@@ -17,6 +17,15 @@ fn is_problem(answer: &Answer, status: u16, code: &str) {
     }
 }
 
+/// A problem without what differs from request to request.
+fn without_its_own(answer: &Answer) -> Value {
+    let mut document = answer.json.clone();
+    if let Some(members) = document.as_object_mut() {
+        members.retain(|name, _| !matches!(name.as_str(), "request_id" | "server_time"));
+    }
+    document
+}
+
 async fn raw(client: &Client, headers: &[(&str, &str)], body: &str) -> Answer {
     let url = format!("{}/v1/items/lamp/reservations", client.public);
     client.send(Method::POST, &url, headers, body.to_owned()).await.expect("an answer")
@@ -67,7 +76,7 @@ async fn keys_customers_content_types_and_methods_are_checked() {
     let (json, who) = (("content-type", "application/json"), ("x-customer-id", "ann"));
     let (good, long) = (fresh_key(), "k".repeat(256));
     is_problem(&raw(client, &[json, who], body).await, 400, "idempotency_key_missing");
-    for bad in ["short", long.as_str()] {
+    for bad in ["short", long.as_str(), "\"half-quoted-0123456789", "half-quoted-0123456789\""] {
         is_problem(&raw(client, &[json, who, ("idempotency-key", bad)], body).await, 400, "idempotency_key_invalid");
     }
     let key = ("idempotency-key", good.as_str());
@@ -95,6 +104,10 @@ async fn a_strangers_reservation_and_order_do_not_exist() {
     let path = format!("/v1/reservations/{id}");
     is_problem(&client.get("eve", &path).await.expect("an answer"), 404, "not_found");
     is_problem(&client.delete("eve", &path).await.expect("an answer"), 404, "not_found");
+    // The very document that a made-up id gets: a stranger does not even learn that the id is real.
+    let made_up = path.replace(id, "rsv_00000001000080008000000000000000");
+    let real = without_its_own(&client.get("eve", &path).await.expect("an answer"));
+    assert_eq!(real, without_its_own(&client.get("eve", &made_up).await.expect("an answer")));
     let order = client.post("eve", "/v1/orders", &fresh_key(), json!({"reservation": id})).await;
     is_problem(&order.expect("an answer"), 404, "not_found");
     let mut guess = id.to_owned();
