@@ -1,7 +1,7 @@
 //! Ids that route themselves: a reservation's UUID names its item and its place there, and a keyed tag makes it
 //! impossible to guess (docs/decisions/0003).
 
-use crate::ids::{ItemNo, Ordinal};
+use crate::ids::{ItemNo, Ordinal, PartitionNo};
 use core::fmt;
 use uuid::Uuid;
 
@@ -50,6 +50,13 @@ impl fmt::Debug for ItemKey {
 const TAG_BITS: u32 = 58;
 const TAG_MASK: u128 = (1 << TAG_BITS) - 1;
 
+/// RFC 9562, 5.8: 48 bits of ours, the version, 12 bits, the variant, 62 bits.
+fn version_8(stream: ItemNo, number: u32, tag: u128) -> u128 {
+    let payload = (u128::from(stream.as_u32()) << 90) | (u128::from(number) << TAG_BITS) | tag;
+    let (high, middle, low) = (payload >> 74, (payload >> 62) & 0xfff, payload & ((1 << 62) - 1));
+    (high << 80) | (0x8 << 76) | (middle << 64) | (0b10 << 62) | low
+}
+
 /// A reservation's id: a UUID version 8 of item number (32 bits), ordinal (32 bits) and a keyed tag (58 bits) over
 /// both. Shown as `rsv_` and 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,10 +67,7 @@ impl ReservationId {
     #[must_use]
     pub fn new(item: ItemNo, ordinal: Ordinal, key: &ItemKey) -> Self {
         let tag = key.hash128(&[b"id", &item.as_u32().to_le_bytes(), &ordinal.0.to_le_bytes()]) & TAG_MASK;
-        let payload = (u128::from(item.as_u32()) << 90) | (u128::from(ordinal.0) << TAG_BITS) | tag;
-        // RFC 9562, 5.8: 48 bits of ours, the version, 12 bits, the variant, 62 bits.
-        let (high, middle, low) = (payload >> 74, (payload >> 62) & 0xfff, payload & ((1 << 62) - 1));
-        Self(Uuid::from_u128((high << 80) | (0x8 << 76) | (middle << 64) | (0b10 << 62) | low))
+        Self(Uuid::from_u128(version_8(item, ordinal.0, tag)))
     }
 
     /// Reads the form that [`fmt::Display`] writes.
@@ -104,8 +108,102 @@ impl ReservationId {
     }
 }
 
-/// The id of a reservation's order: the same UUID, shown as `ord_…`, so that a payment provider may name an order
-/// before it exists.
+/// The id of a refund: a UUID version 8 of the stream its capture was recorded in (an item's, or a partition's own
+/// for bundles), the capture's number there, and a keyed tag. Shown as `rfd_` and 32 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefundId(Uuid);
+
+impl RefundId {
+    /// The id of the refund of capture number `capture` in `stream`.
+    #[must_use]
+    pub fn new(stream: ItemNo, capture: u32, key: &ItemKey) -> Self {
+        let tag = key.hash128(&[b"refund", &stream.as_u32().to_le_bytes(), &capture.to_le_bytes()]) & TAG_MASK;
+        Self(Uuid::from_u128(version_8(stream, capture, tag)))
+    }
+
+    /// Reads the form that [`fmt::Display`] writes.
+    ///
+    /// # Errors
+    /// [`IdError`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        parse_prefixed(text, "rfd_").map(Self)
+    }
+
+    /// The stream it says its capture is in.
+    #[must_use]
+    pub fn stream(self) -> ItemNo {
+        ReservationId(self.0).item()
+    }
+
+    /// The number of the capture that it names.
+    #[must_use]
+    pub fn capture(self) -> u32 {
+        ReservationId(self.0).ordinal().0
+    }
+
+    /// Whether the stream with this key gave out this id, as far as the tag can tell.
+    #[must_use]
+    pub fn is_genuine(self, key: &ItemKey) -> bool {
+        self == Self::new(self.stream(), self.capture(), key)
+    }
+}
+
+/// The id of a bundle: a UUID version 8 of the stream it lives in (a partition's own) and 90 random bits. It is drawn
+/// before the first part is held, so a part of a bundle that never came to be can be told from every other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BundleId(Uuid);
+
+impl BundleId {
+    /// An id in the stream of `partition`, from fresh random bits.
+    #[must_use]
+    pub fn new(partition: PartitionNo, random: u128) -> Self {
+        let stream = ItemNo::partition_stream(partition);
+        Self(Uuid::from_u128(version_8(stream, (random >> 64) as u32, random & TAG_MASK)))
+    }
+
+    /// Reads the form that [`fmt::Display`] writes.
+    ///
+    /// # Errors
+    /// [`IdError`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, IdError> {
+        let uuid = parse_prefixed(text, "bnd_")?;
+        Self::of_uuid(uuid).ok_or(IdError { prefix: "bnd_" })
+    }
+
+    fn of_uuid(uuid: Uuid) -> Option<Self> {
+        ReservationId(uuid).item().is_partition_stream().then_some(Self(uuid))
+    }
+
+    /// From the form it has in the log.
+    #[must_use]
+    pub const fn from_u128(raw: u128) -> Self {
+        Self(Uuid::from_u128(raw))
+    }
+
+    /// The form it has in the log.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0.as_u128()
+    }
+
+    /// The partition it lives in.
+    #[must_use]
+    pub fn partition(self) -> PartitionNo {
+        ReservationId(self.0).item().partition()
+    }
+}
+
+/// What an order is the order of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderOf {
+    /// One reservation.
+    Reservation(ReservationId),
+    /// A bundle.
+    Bundle(BundleId),
+}
+
+/// The id of an order: the UUID of its reservation or bundle, shown as `ord_…`, so that a payment provider may name
+/// an order before it exists.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderId(ReservationId);
 
@@ -116,7 +214,22 @@ impl OrderId {
         Self(reservation)
     }
 
-    /// Whose order it is.
+    /// The order of `bundle`.
+    #[must_use]
+    pub const fn of_bundle(bundle: BundleId) -> Self {
+        Self(ReservationId(bundle.0))
+    }
+
+    /// Whose order it is: bundles live in partitions' own streams, which hold no reservations.
+    #[must_use]
+    pub fn owner(self) -> OrderOf {
+        match BundleId::of_uuid(self.0.uuid()) {
+            Some(bundle) => OrderOf::Bundle(bundle),
+            None => OrderOf::Reservation(self.0),
+        }
+    }
+
+    /// The reservation whose order it is, if it is not a bundle's.
     #[must_use]
     pub const fn reservation(self) -> ReservationId {
         self.0
@@ -170,6 +283,8 @@ macro_rules! shown_as {
 
 shown_as!(ReservationId, "rsv_", |id| id.0);
 shown_as!(OrderId, "ord_", |id| id.0.0);
+shown_as!(RefundId, "rfd_", |id| id.0);
+shown_as!(BundleId, "bnd_", |id| id.0);
 
 #[cfg(test)]
 mod tests {

@@ -59,5 +59,12 @@ pub const REASON_BYTES_MAX: usize = 500;
 /// Longest id a payment provider gives to a payment or an event, in bytes (Stripe's are at most 255).
 pub const PROVIDER_ID_BYTES_MAX: usize = 255;
 
+/// Most bytes of what a provider gives for the customer's client (a URL, a secret): it is stored in the log with
+/// every payment opportunity.
+pub const CLIENT_DATA_BYTES_MAX: usize = 512;
+
+/// Most lines of one bundle: a cart, not a warehouse. Each line is a part held in another item.
+pub const BUNDLE_LINES_MAX: usize = 20;
+
 /// Idempotency keys: long enough not to be guessed or to clash by accident, short enough to hash at once.
 pub const IDEMPOTENCY_KEY_LEN: core::ops::RangeInclusive<usize> = 16..=255;

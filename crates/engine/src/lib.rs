@@ -13,6 +13,7 @@ pub mod clock;
 pub mod commit;
 pub mod fold;
 pub mod limits;
+pub mod ports;
 pub mod shell;
 
 mod actor;
