@@ -1,9 +1,11 @@
 //! What can be asked of an item.
 
+use crate::event::PartDecision;
 use crate::idempotency::{Attempt, Fingerprint, Idempotency};
-use crate::identity::ItemKey;
-use crate::ids::{Ordinal, Revision};
+use crate::identity::{BundleId, ItemKey};
+use crate::ids::{CaptureNo, Ordinal, Revision};
 use crate::money::Money;
+use crate::payment::{Offer, PaymentReport, Provider, SettledBy};
 use crate::policy::{ItemSpec, SettingsPatch};
 use crate::text::{CustomerId, PaymentId, Reason};
 use crate::units::{Quantity, StockChange};
@@ -121,6 +123,52 @@ pub enum Command {
         /// What was captured; without it, what the order costs.
         amount: Option<Money>,
     },
+    /// Take note of what a provider reports (domain rule 9). The report is verified, so nobody has to claim it.
+    RecordPayment {
+        /// Whose order it names.
+        reservation: Ordinal,
+        /// What it says.
+        report: Box<PaymentReport>,
+    },
+    /// Show the owner an opportunity to pay.
+    OfferPayment {
+        /// Whose order.
+        reservation: Ordinal,
+        /// The opportunity.
+        offer: Box<Offer>,
+    },
+    /// A refund that was due is done.
+    SettleRefund {
+        /// Of which capture.
+        capture: CaptureNo,
+        /// How.
+        by: SettledBy,
+    },
+    /// Give back the money of a paid order.
+    RefundOrder {
+        /// Whose.
+        reservation: Ordinal,
+        /// Whether its units return to stock.
+        return_units: bool,
+        /// Why.
+        reason: Reason,
+    },
+    /// Set units aside for a bundle.
+    HoldPart {
+        /// For which bundle.
+        bundle: BundleId,
+        /// For whom.
+        customer: CustomerId,
+        /// How many.
+        quantity: Quantity,
+    },
+    /// Follow what the bundle's stream decided.
+    SettlePart {
+        /// Of which bundle.
+        bundle: BundleId,
+        /// What was decided.
+        decision: PartDecision,
+    },
 }
 
 impl Command {
@@ -132,6 +180,9 @@ impl Command {
             | Self::ExtendHold(claim)
             | Self::PlaceOrder { claim, .. }
             | Self::ConfirmOrder { claim, .. } => Some(claim.reservation),
+            Self::RecordPayment { reservation, .. }
+            | Self::OfferPayment { reservation, .. }
+            | Self::RefundOrder { reservation, .. } => Some(*reservation),
             Self::CreateItem(_)
             | Self::ReviseItem { .. }
             | Self::OpenSale
@@ -140,7 +191,10 @@ impl Command {
             | Self::CloseSale
             | Self::AdjustStock { .. }
             | Self::Reserve { .. }
-            | Self::Purchase { .. } => None,
+            | Self::Purchase { .. }
+            | Self::SettleRefund { .. }
+            | Self::HoldPart { .. }
+            | Self::SettlePart { .. } => None,
         }
     }
 
@@ -175,6 +229,25 @@ impl Command {
             Self::ConfirmOrder { claim, payment, amount } => {
                 text.word("confirm").number(claim.reservation.0).word(payment.as_str()).money(*amount);
             }
+            Self::RefundOrder { reservation, return_units, reason } => {
+                text.word("refund").number(reservation.0).flag(*return_units).word(reason.as_str());
+            }
+            Self::SettleRefund { capture, by } => {
+                text.word("settle").number(capture.0).word(match by {
+                    SettledBy::Operator { reason } => reason.as_str(),
+                    SettledBy::Provider { reference } => reference.as_str(),
+                    SettledBy::Report => "report",
+                });
+            }
+            // These never come with a key: what makes them one is the report, the order or the bundle they name.
+            Self::RecordPayment { reservation, report } => {
+                text.word("record").number(reservation.0).word(report.report.as_str());
+            }
+            Self::OfferPayment { reservation, offer } => {
+                text.word("offer").number(reservation.0).word(offer.payment.as_str());
+            }
+            Self::HoldPart { bundle, .. } => drop(text.word("part").number(bundle.as_u128())),
+            Self::SettlePart { bundle, .. } => drop(text.word("settle part").number(bundle.as_u128())),
         }
         Fingerprint::of(key, &[b"content", text.0.as_bytes()])
     }
@@ -213,6 +286,22 @@ impl Canon {
         }
     }
 
+    /// How orders are paid. Settings as they all were before there was a choice add nothing, so that the hashes of
+    /// commands accepted then stay what they were.
+    fn payments(&mut self, patch: &SettingsPatch) {
+        let unsaid = SettingsPatch::default();
+        let usual = SettingsPatch::usual_payments();
+        let said = (patch.payment_provider, patch.honour_late_payments, patch.parked_window);
+        let is =
+            |other: &SettingsPatch| said == (other.payment_provider, other.honour_late_payments, other.parked_window);
+        if is(&unsaid) || is(&usual) {
+            return;
+        }
+        let provider = patch.payment_provider.map(|provider| provider.map_or("none", Provider::name));
+        self.word("payments").option(provider).option(patch.honour_late_payments);
+        self.option(patch.parked_window.map(|window| window.as_millis()));
+    }
+
     fn patch(&mut self, patch: &SettingsPatch) {
         self.option(patch.name.as_ref()).money(patch.unit_price);
         self.option(patch.per_order_max.map(Quantity::get)).option(patch.per_customer_limit.map(Quantity::get));
@@ -221,6 +310,7 @@ impl Canon {
         self.option(patch.extension_times).option(patch.extension_by.map(|time| time.as_millis()));
         self.option(patch.cool_off_after_expiries).option(patch.cool_off_lasts.map(|time| time.as_millis()));
         self.option(patch.close_when_sold);
+        self.payments(patch);
         for instant in [patch.opens_at, patch.closes_at] {
             match instant {
                 Some(value) => self.word("some").option(value.map(|at| at.as_millis())),

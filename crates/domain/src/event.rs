@@ -3,10 +3,10 @@
 
 use crate::command::WaitlistChoice;
 use crate::idempotency::Idempotency;
-use crate::identity::ItemKey;
+use crate::identity::{BundleId, ItemKey};
 use crate::ids::{ItemNo, Ordinal, Seq};
 use crate::money::Money;
-use crate::payment::Capture;
+use crate::payment::{Capture, PaymentEvent};
 use crate::policy::{ItemSpec, Settings};
 use crate::text::{CustomerId, Reason, Sku};
 use crate::time::Timestamp;
@@ -52,6 +52,21 @@ pub enum LapseReason {
     SaleClosed,
     /// They want more units than there will ever be: more than `available + held`.
     CanNeverBeServed,
+}
+
+/// What a bundle's stream decided about its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartDecision {
+    /// The bundle was paid: the part is sold.
+    Sold,
+    /// Time ran out unpaid.
+    Expired,
+    /// The customer cancelled.
+    Cancelled,
+    /// The bundle never came to be: another part was refused, or its coordinator gave up or is gone.
+    Abandoned,
+    /// An operator refunded the bundle and returns its units to stock.
+    Returned,
 }
 
 /// What has happened to an item.
@@ -160,14 +175,34 @@ pub enum Event {
         /// Whether the caller named the amount.
         amount_named: bool,
     },
-    /// Right money in time: the order is paid, the reservation confirmed, the sale final.
-    PaymentCaptured {
+    /// Something happened to the money of a reservation's order.
+    Payment {
         /// Which.
         reservation: Ordinal,
-        /// The money.
-        capture: Capture,
-        /// Whether the caller gave the amount.
-        amount_named: bool,
+        /// What.
+        event: Box<PaymentEvent>,
+    },
+    /// Units were set aside for a bundle. They have no time of their own: the bundle's stream decides.
+    PartHeld {
+        /// The new reservation.
+        reservation: Ordinal,
+        /// Whose.
+        customer: CustomerId,
+        /// How many units.
+        quantity: Quantity,
+        /// For which bundle.
+        bundle: BundleId,
+    },
+    /// What the bundle's stream decided has reached this part.
+    PartSettled {
+        /// Which.
+        reservation: Ordinal,
+        /// Of which bundle.
+        bundle: BundleId,
+        /// What was decided.
+        decision: PartDecision,
+        /// Units this set free.
+        released: Units,
     },
     /// Time ran out unpaid.
     HoldExpired {

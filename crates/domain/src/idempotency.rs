@@ -2,7 +2,7 @@
 //! holds what is needed to give the first answer again, with the values of that moment.
 
 use crate::identity::ItemKey;
-use crate::ids::{Ordinal, Seq};
+use crate::ids::{CaptureNo, Ordinal, Seq};
 use crate::limits::{IDEMPOTENCY_KEY_LEN, IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_RETENTION};
 use crate::time::Timestamp;
 use crate::views::ItemView;
@@ -122,6 +122,27 @@ pub enum Answered {
     Paid {
         /// Whose.
         reservation: Ordinal,
+    },
+    /// Money that was reported for an order, but has no right to units.
+    RefundDue {
+        /// Whose order.
+        reservation: Ordinal,
+        /// Which capture.
+        capture: CaptureNo,
+        /// Whether another payment had paid the order.
+        paid: bool,
+    },
+    /// A refund that was settled.
+    Settled {
+        /// Of which capture.
+        capture: CaptureNo,
+    },
+    /// A paid order whose money goes back.
+    Refunded {
+        /// Whose order.
+        reservation: Ordinal,
+        /// Which capture.
+        capture: CaptureNo,
     },
     /// An operator's command: the item as it was then, settings and all.
     Item(Box<ItemView>),

@@ -66,9 +66,13 @@ impl fmt::Display for ItemNo {
     }
 }
 
-/// A reservation's number within its item, from 0 in order of arrival.
+/// A reservation's number within its item, or a bundle's within its partition, from 0 in order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ordinal(pub u32);
+
+/// A capture's number within its stream, from 0 in order of arrival. Its refund, if there is one, has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CaptureNo(pub u32);
 
 /// A place in one stream: 1, 2, 3, … without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -63,6 +63,19 @@ pub const PROVIDER_ID_BYTES_MAX: usize = 255;
 /// every payment opportunity.
 pub const CLIENT_DATA_BYTES_MAX: usize = 512;
 
+/// Failed attempts to pay one order that are written down; later ones change nothing and are only counted. A customer
+/// with a wrong card tries a few times; more would let a broken provider fill the log.
+pub const FAILURES_NOTED_MAX: u8 = 8;
+
+/// Further reports of one capture that are written down, for the same reason. Providers send two or three.
+pub const REPORTS_NOTED_MAX: u8 = 8;
+
+/// Captures that one stream can number. An order sees one or two; this is twice what an item takes reservations.
+pub const CAPTURES_PER_STREAM_MAX: u32 = 2 * RESERVATIONS_PER_ITEM_MAX;
+
+/// Longest time that money may wait for its order. A week: longer than any checkout, shorter than a dispute.
+pub const PARKED_WINDOW_MAX: DurationMs = DurationMs::from_secs(7 * 24 * 3600);
+
 /// Most lines of one bundle: a cart, not a warehouse. Each line is a part held in another item.
 pub const BUNDLE_LINES_MAX: usize = 20;
 

@@ -1,7 +1,8 @@
 //! What an operator decides about an item: price, limits, times.
 
-use crate::limits::{EXTENSIONS_MAX, HOLD_TIME_MAX, HOLD_TIME_MIN, WAITLIST_CAPACITY_MAX};
+use crate::limits::{EXTENSIONS_MAX, HOLD_TIME_MAX, HOLD_TIME_MIN, PARKED_WINDOW_MAX, WAITLIST_CAPACITY_MAX};
 use crate::money::Money;
+use crate::payment::Provider;
 use crate::text::{ItemName, Sku};
 use crate::time::{DurationMs, Timestamp};
 use crate::units::{Quantity, Units};
@@ -25,6 +26,19 @@ pub struct Policy {
     pub cool_off: CoolOffPolicy,
     /// Whether an item with all units sold and nothing held closes by itself.
     pub close_when_sold: bool,
+    /// How its orders are paid.
+    pub payments: PaymentPolicy,
+}
+
+/// How an item's orders are paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PaymentPolicy {
+    /// Who is asked for an opportunity to pay for every hold; none: the integrator arranges payments.
+    pub provider: Option<Provider>,
+    /// Whether a payment after its hold has expired is honoured where units are free and nobody waits.
+    pub honour_late: bool,
+    /// How long money that came before its order waits for it.
+    pub parked_window: DurationMs,
 }
 
 /// Whether and how far people can wait.
@@ -65,7 +79,14 @@ impl Default for Policy {
             extension: ExtensionPolicy { times: 1, by: DurationMs::from_secs(60) },
             cool_off: CoolOffPolicy { after_expiries: 0, lasts: DurationMs::ZERO },
             close_when_sold: true,
+            payments: PaymentPolicy::default(),
         }
+    }
+}
+
+impl Default for PaymentPolicy {
+    fn default() -> Self {
+        Self { provider: None, honour_late: true, parked_window: DurationMs::from_secs(15 * 60) }
     }
 }
 
@@ -115,6 +136,11 @@ impl Settings {
         within("hold_time_ms", policy.hold_time, HOLD_TIME_MIN, HOLD_TIME_MAX)?;
         within("grace_ms", policy.grace, DurationMs::ZERO, HOLD_TIME_MAX)?;
         within("extension.by_ms", policy.extension.by, DurationMs::ZERO, HOLD_TIME_MAX)?;
+        within("payments.parked_window_ms", policy.payments.parked_window, DurationMs::ZERO, PARKED_WINDOW_MAX)?;
+        if matches!(policy.payments.provider, Some(Provider::External)) {
+            let problem = "external is no provider that can be asked: leave it out, and confirm orders".to_owned();
+            return Err(SettingError { field: "payments.provider", problem });
+        }
         within("cool_off.lasts_ms", policy.cool_off.lasts, DurationMs::ZERO, HOLD_TIME_MAX)?;
         if policy.extension.times > EXTENSIONS_MAX {
             let problem = format!("must be at most {EXTENSIONS_MAX}");
@@ -173,6 +199,12 @@ pub struct SettingsPatch {
     pub cool_off_lasts: Option<DurationMs>,
     /// Whether a sold-out item closes by itself.
     pub close_when_sold: Option<bool>,
+    /// Who is asked for opportunities to pay; `Some(None)`: nobody.
+    pub payment_provider: Option<Option<Provider>>,
+    /// Whether late payments are honoured where possible.
+    pub honour_late_payments: Option<bool>,
+    /// How long money waits for its order.
+    pub parked_window: Option<DurationMs>,
     /// When it opens by itself; `Some(None)` takes the instant away.
     pub opens_at: Option<Option<Timestamp>>,
     /// When it closes by itself; `Some(None)` takes the instant away.
@@ -205,9 +237,25 @@ impl SettingsPatch {
                     lasts: self.cool_off_lasts.unwrap_or(cool_off.lasts),
                 },
                 close_when_sold: self.close_when_sold.unwrap_or(policy.close_when_sold),
+                payments: PaymentPolicy {
+                    provider: self.payment_provider.unwrap_or(policy.payments.provider),
+                    honour_late: self.honour_late_payments.unwrap_or(policy.payments.honour_late),
+                    parked_window: self.parked_window.unwrap_or(policy.payments.parked_window),
+                },
             },
             opens_at: self.opens_at.unwrap_or(old.opens_at),
             closes_at: self.closes_at.unwrap_or(old.closes_at),
+        }
+    }
+
+    /// The payment settings of items that were created before there was a choice.
+    pub(crate) fn usual_payments() -> Self {
+        let usual = PaymentPolicy::default();
+        Self {
+            payment_provider: Some(usual.provider),
+            honour_late_payments: Some(usual.honour_late),
+            parked_window: Some(usual.parked_window),
+            ..Self::default()
         }
     }
 
@@ -229,6 +277,9 @@ impl SettingsPatch {
             cool_off_after_expiries: Some(policy.cool_off.after_expiries),
             cool_off_lasts: Some(policy.cool_off.lasts),
             close_when_sold: Some(policy.close_when_sold),
+            payment_provider: Some(policy.payments.provider),
+            honour_late_payments: Some(policy.payments.honour_late),
+            parked_window: Some(policy.payments.parked_window),
             opens_at: Some(settings.opens_at),
             closes_at: Some(settings.closes_at),
         }

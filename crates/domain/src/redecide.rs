@@ -5,7 +5,10 @@ use crate::command::{Claim, Command, Request, WaitlistChoice};
 use crate::event::{ClosedBy, Event, OpenedBy, Recorded};
 use crate::ids::Ordinal;
 use crate::item::Item;
+use crate::payment::{Capture, MoneyPlace, Offer, PaymentEvent, PaymentReport, RefundedBy, SettledBy, Told};
 use crate::policy::SettingsPatch;
+use crate::text::{PaymentId, ProviderEventId};
+use crate::units::Units;
 
 /// The request that led to `recorded`. `item` is the item as it was before. `None` for what time did by itself, for
 /// the consequences of another event, and for the first event of an item.
@@ -48,11 +51,13 @@ fn command_of(item: &Item, event: &Event) -> Option<Command> {
         Event::OrderPlaced { reservation, amount, release_at: _, amount_named } => {
             Command::PlaceOrder { claim: claim(item, *reservation)?, amount: amount_named.then_some(*amount) }
         }
-        Event::PaymentCaptured { reservation, capture, amount_named } => Command::ConfirmOrder {
-            claim: claim(item, *reservation)?,
-            payment: capture.payment.clone(),
-            amount: amount_named.then_some(capture.amount),
-        },
+        Event::Payment { reservation, event } => return payment_command(item, *reservation, event),
+        Event::PartHeld { reservation: _, customer, quantity, bundle } => {
+            Command::HoldPart { bundle: *bundle, customer: customer.clone(), quantity: *quantity }
+        }
+        Event::PartSettled { reservation: _, bundle, decision, released: _ } => {
+            Command::SettlePart { bundle: *bundle, decision: *decision }
+        }
         Event::ItemCreated { .. }
         | Event::SaleOpened { by: OpenedBy::Schedule }
         | Event::SaleClosed { by: ClosedBy::Schedule | ClosedBy::SoldOut, .. }
@@ -66,4 +71,70 @@ fn command_of(item: &Item, event: &Event) -> Option<Command> {
 fn claim(item: &Item, reservation: Ordinal) -> Option<Claim> {
     let found = item.reservation(reservation)?;
     Some(Claim { reservation, customer: item.customers().get(found.customer).id.clone() })
+}
+
+fn payment_command(item: &Item, reservation: Ordinal, event: &PaymentEvent) -> Option<Command> {
+    let reported = |provider, report: &ProviderEventId, payment: &PaymentId, told| {
+        let report = PaymentReport { provider, report: report.clone(), payment: payment.clone(), told };
+        Some(Command::RecordPayment { reservation, report: Box::new(report) })
+    };
+    match event {
+        PaymentEvent::Captured { capture, amount_named }
+        | PaymentEvent::LateHonoured { capture, amount_named }
+        | PaymentEvent::RefundDue { capture, reason: _, amount_named } => {
+            capture_command(item, reservation, capture, *amount_named)
+        }
+        PaymentEvent::Parked { capture, until: _ } => capture_command(item, reservation, capture, false),
+        PaymentEvent::Offered { provider, payment, client } => {
+            let offer = Offer { provider: *provider, payment: payment.clone(), client: client.clone() };
+            Some(Command::OfferPayment { reservation, offer: Box::new(offer) })
+        }
+        PaymentEvent::Failed { provider, payment, report, withdrawn } => {
+            reported(*provider, report, payment, if *withdrawn { Told::Cancelled } else { Told::Failed })
+        }
+        // A refund that was told of twice is noted like any further report; which of the two it was changes nothing.
+        PaymentEvent::Noted { capture, provider, report } => {
+            let known = item.books().get(*capture)?;
+            let amount = known.capture.amount;
+            let told = if known.is_refunded() { Told::Refunded(amount) } else { Told::Captured(amount) };
+            reported(*provider, report, &known.capture.payment, told)
+        }
+        PaymentEvent::Disputed { capture, provider, report, told } => {
+            reported(*provider, report, &item.books().get(*capture)?.capture.payment, Told::Captured(*told))
+        }
+        PaymentEvent::RefundReported { provider, payment, report, amount } => {
+            reported(*provider, report, payment, Told::Refunded(*amount))
+        }
+        PaymentEvent::OrderRefunded { capture: _, released, by: RefundedBy::Operator { reason } } => {
+            let return_units = *released != Units::ZERO;
+            Some(Command::RefundOrder { reservation, return_units, reason: reason.clone() })
+        }
+        PaymentEvent::RefundSettled { capture, by: by @ (SettledBy::Provider { .. } | SettledBy::Operator { .. }) } => {
+            Some(Command::SettleRefund { capture: *capture, by: by.clone() })
+        }
+        PaymentEvent::RefundSettled { by: SettledBy::Report, .. }
+        | PaymentEvent::OrderRefunded { by: RefundedBy::Provider, .. }
+        | PaymentEvent::Unclaimed { .. } => None,
+    }
+}
+
+/// The command that brought money. Parked money that is claimed came with an earlier one: it follows from the order.
+fn capture_command(item: &Item, reservation: Ordinal, capture: &Capture, amount_named: bool) -> Option<Command> {
+    let known = item.books().find(capture.provider, &capture.payment);
+    if known.is_some_and(|known| matches!(known.record.place, MoneyPlace::Parked { .. })) {
+        return None;
+    }
+    match &capture.report {
+        Some(report) => {
+            let told = Told::Captured(capture.amount);
+            let (provider, payment, report) = (capture.provider, capture.payment.clone(), report.clone());
+            let report = Box::new(PaymentReport { provider, report, payment, told });
+            Some(Command::RecordPayment { reservation, report })
+        }
+        None => Some(Command::ConfirmOrder {
+            claim: claim(item, reservation)?,
+            payment: capture.payment.clone(),
+            amount: amount_named.then_some(capture.amount),
+        }),
+    }
 }

@@ -1,6 +1,7 @@
 //! Why an item says no. A refusal writes nothing; asked again it is judged afresh (domain rule 2).
 
 use crate::event::LapseReason;
+use crate::identity::BundleId;
 use crate::ids::{Revision, Seq};
 use crate::item::Phase;
 use crate::money::Money;
@@ -17,6 +18,17 @@ pub enum ExtensionRefusal {
     UsedUp,
     /// The deadline has passed; only a payment in grace is still in time.
     PastDeadline,
+}
+
+/// Why an order's money cannot be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotRefundable {
+    /// Nothing was paid.
+    NotPaid,
+    /// It goes back, or has gone back, already.
+    Already,
+    /// There is no refund of this id that is due: the capture was kept.
+    NotDue,
 }
 
 /// What a reservation that is over ended as.
@@ -98,6 +110,16 @@ pub enum Rejection {
     },
     /// This payment id has already paid another order, or told of another amount.
     PaymentAlreadyUsed,
+    /// The order's money cannot be given back. Read the order: it says where its money is.
+    NotRefundable {
+        /// Why.
+        reason: NotRefundable,
+    },
+    /// It belongs to a bundle, which is ordered, paid and cancelled as a whole. Use the bundle.
+    PartOfBundle {
+        /// Which.
+        bundle: BundleId,
+    },
     /// The item has taken as many reservations as it can in its life.
     ItemFull,
     /// There is an item of this name already.

@@ -4,18 +4,21 @@
 //! again from the first, and takes it apart and together as a snapshot does; all three must agree.
 
 use crate::command::{Claim, Command, Request, WaitlistChoice};
-use crate::event::{Event, Recorded};
-use crate::identity::ItemKey;
-use crate::ids::{ItemNo, Ordinal, Seq};
+use crate::event::{Event, PartDecision, Recorded};
+use crate::identity::{BundleId, ItemKey};
+use crate::ids::{CaptureNo, ItemNo, Ordinal, PartitionNo, Seq};
 use crate::item::{Item, Phase};
 use crate::money::{Currency, Money};
+use crate::payment::{
+    ClientData, MoneyPlace, Offer, PaymentEvent, PaymentReport, Provider, RefundedBy, SettledBy, Told,
+};
 use crate::policy::{ItemSpec, Policy, Settings};
 use crate::rejection::Rejection;
-use crate::text::{CustomerId, ItemName, PaymentId, Reason, Sku};
+use crate::text::{CustomerId, ItemName, PaymentId, ProviderEventId, Reason, RefundReference, Sku};
 use crate::time::{DurationMs, Timestamp};
 use crate::turn::{Query, Turn};
 use crate::units::{Quantity, StockChange, Units};
-use crate::views::{Body, Judgement, OrderState, StateView};
+use crate::views::{Body, Judgement, OrderState, PaymentVerdict, StateView};
 use std::collections::HashMap;
 
 /// Runs a sale and panics at the first line that is not as told.
@@ -79,6 +82,9 @@ fn policy(words: &[&str]) -> Policy {
         policy.cool_off.lasts = DurationMs::from_millis(lasts.parse().expect("cool_off"));
     }
     policy.close_when_sold = !words.contains(&"keep_open");
+    policy.payments.honour_late = !words.contains(&"no_late");
+    policy.payments.parked_window =
+        number(words, "parked").map_or(policy.payments.parked_window, DurationMs::from_millis);
     policy
 }
 
@@ -124,11 +130,11 @@ impl Shop {
         let words: Vec<&str> = asked.split_whitespace().collect();
         let at = number(&words, "t").expect("a line begins with t=");
         let verb = words.get(1).expect("a verb").trim_end_matches('!');
-        if matches!(verb, "reserve" | "purchase") && !asked.contains('!') {
+        if matches!(verb, "reserve" | "purchase" | "part") && !asked.contains('!') {
             let name = (*words.get(2).expect("a name")).to_owned();
-            self.names.insert(name, Ordinal(self.item.reservation_count()));
+            self.names.entry(name).or_insert(Ordinal(self.item.reservation_count()));
         }
-        let refused_reserve = asked.contains('!') && matches!(verb, "reserve" | "purchase");
+        let refused_reserve = asked.contains('!') && matches!(verb, "reserve" | "purchase" | "part");
         let arguments = words.get(if refused_reserve { 2 } else { 3 }..).unwrap_or_default();
         let ask = self.ask(verb, &words, arguments);
         let (judged, recorded) = self.run(at, &ask);
@@ -173,8 +179,59 @@ impl Shop {
             "extend" => Command::ExtendHold(claim()),
             "order" => Command::PlaceOrder { claim: claim(), amount },
             "confirm" => Command::ConfirmOrder { claim: claim(), payment: payment(1), amount },
+            "report" | "failed" | "refunded" => self.report(verb, words, arguments),
+            "refund" => Command::RefundOrder {
+                reservation: self.named(words),
+                return_units: words.contains(&"return"),
+                reason: Reason::parse("because").expect("a reason"),
+            },
+            "done" => {
+                let reference = RefundReference::parse("re-1").expect("a reference");
+                let capture = CaptureNo(words.get(2).expect("a capture").parse().expect("a number"));
+                Command::SettleRefund { capture, by: SettledBy::Provider { reference } }
+            }
+            "offer" => {
+                let offer = Offer { provider: Provider::Simulated, payment: payment(0), client: ClientData::default() };
+                Command::OfferPayment { reservation: self.named(words), offer: Box::new(offer) }
+            }
+            "part" => {
+                let customer = CustomerId::parse(arguments.get(1).expect("a customer")).expect("a customer");
+                let quantity = arguments.get(2).expect("a quantity").parse().expect("a number");
+                let quantity = Quantity::new(quantity).expect("a quantity");
+                Command::HoldPart { bundle: bundle(arguments.first().expect("a bundle")), customer, quantity }
+            }
+            "settle" => Command::SettlePart {
+                bundle: bundle(arguments.first().expect("a bundle")),
+                decision: match arguments.get(1) {
+                    Some(&"sold") => PartDecision::Sold,
+                    Some(&"expired") => PartDecision::Expired,
+                    Some(&"cancelled") => PartDecision::Cancelled,
+                    Some(&"abandoned") => PartDecision::Abandoned,
+                    Some(&"returned") => PartDecision::Returned,
+                    other => panic!("no such decision: {other:?}"),
+                },
+            },
             other => panic!("no such verb: {other}"),
         })
+    }
+
+    /// `report r1 event payment amount [currency]`, by the simulated provider.
+    fn report(&self, verb: &str, words: &[&str], arguments: &[&str]) -> Command {
+        let text = |at: usize| *arguments.get(at).expect("an argument");
+        let currency = Currency::parse(arguments.get(3).copied().unwrap_or("USD")).expect("a currency");
+        let amount = || Money { minor: text(2).parse().expect("an amount"), currency };
+        let told = match verb {
+            "report" => Told::Captured(amount()),
+            "refunded" => Told::Refunded(amount()),
+            _ => Told::Failed,
+        };
+        let report = PaymentReport {
+            provider: Provider::Simulated,
+            report: ProviderEventId::parse(text(0)).expect("a report"),
+            payment: PaymentId::parse(text(1)).expect("a payment"),
+            told,
+        };
+        Command::RecordPayment { reservation: self.named(words), report: Box::new(report) }
     }
 
     fn named(&self, words: &[&str]) -> Ordinal {
@@ -192,6 +249,17 @@ impl Shop {
                 format!("{} held until {}", self.name_of(*reservation), deadline.as_millis())
             }
             Event::WaitlistLapsed { reservation, .. } => format!("{} lapsed", self.name_of(*reservation)),
+            Event::Payment { reservation, event } => match &**event {
+                PaymentEvent::Captured { .. } => format!("{} paid", self.name_of(*reservation)),
+                PaymentEvent::RefundDue { .. } | PaymentEvent::Unclaimed { .. } => {
+                    format!("{} refund due", self.name_of(*reservation))
+                }
+                PaymentEvent::OrderRefunded { .. } => {
+                    format!("{} refunded by its provider", self.name_of(*reservation))
+                }
+                PaymentEvent::RefundSettled { .. } => format!("{} settled", self.name_of(*reservation)),
+                other => panic!("not a consequence: {other:?}"),
+            },
             Event::SaleOpened { .. } => "opened".to_owned(),
             Event::SaleClosed { .. } => "closed".to_owned(),
             other => panic!("not a consequence: {other:?}"),
@@ -220,13 +288,29 @@ enum Ask {
     Nothing,
 }
 
+/// Whether a payment event is what a command was answered with, as against what followed from it.
+fn is_answer(event: &PaymentEvent) -> bool {
+    !matches!(
+        event,
+        PaymentEvent::Unclaimed { .. }
+            | PaymentEvent::OrderRefunded { by: RefundedBy::Provider, .. }
+            | PaymentEvent::RefundSettled { by: SettledBy::Report, .. }
+    )
+}
+
 fn own_event(ask: &Ask) -> impl Fn(&Event) -> bool {
     let by_operator = matches!(ask, Ask::Command(Command::OpenSale | Command::CloseSale));
     move |event| match event {
         Event::SaleOpened { .. } | Event::SaleClosed { .. } => by_operator,
         Event::HoldExpired { .. } | Event::HoldPromoted { .. } | Event::WaitlistLapsed { .. } => false,
+        Event::Payment { event, .. } => is_answer(event),
         _ => true,
     }
+}
+
+fn bundle(name: &str) -> BundleId {
+    let number = name.trim_start_matches('b').parse().expect("b and a number");
+    BundleId::new(PartitionNo(0), number)
 }
 
 fn tell(judgement: &Judgement) -> String {
@@ -241,17 +325,37 @@ fn tell_body(body: &Body) -> String {
         Body::Reservation(view) => match view.state {
             StateView::Waiting { position, .. } => format!("waiting {position}"),
             StateView::Held { expires_at } => format!("held until {}", expires_at.as_millis()),
+            StateView::HeldInBundle => "held in bundle".to_owned(),
             StateView::Confirmed => "confirmed".to_owned(),
             StateView::Cancelled => "cancelled".to_owned(),
             StateView::Expired => "expired".to_owned(),
             StateView::Lapsed(_) => "lapsed".to_owned(),
         },
+        Body::Order(view) if !view.refunds.is_empty() && view.summary.state == OrderState::Paid => {
+            "paid, refund due".to_owned()
+        }
         Body::Order(view) => match view.summary.state {
             OrderState::AwaitingPayment { expires_at } => format!("ordered until {}", expires_at.as_millis()),
             OrderState::Paid => "paid".to_owned(),
             OrderState::Cancelled => "order cancelled".to_owned(),
             OrderState::Expired => "order expired".to_owned(),
+            OrderState::RefundDue => "order refund due".to_owned(),
+            OrderState::Refunded => "order refunded".to_owned(),
         },
+        Body::Payment(verdict) => match verdict {
+            PaymentVerdict::Applied => "applied".to_owned(),
+            PaymentVerdict::Honoured => "honoured".to_owned(),
+            PaymentVerdict::Stored => "stored".to_owned(),
+            PaymentVerdict::RefundDue(_) => "refund_due".to_owned(),
+            PaymentVerdict::Noted => "noted".to_owned(),
+            PaymentVerdict::Disputed => "disputed".to_owned(),
+            PaymentVerdict::Duplicate => "duplicate".to_owned(),
+        },
+        Body::Refund(view) => match view.record.place {
+            MoneyPlace::Refunded { .. } => "refunded".to_owned(),
+            _ => "not refunded".to_owned(),
+        },
+        Body::Captures { page, .. } => format!("{} captures", page.len()),
         Body::Item(view) => view.status.phase.to_string(),
         Body::Reservations { page, .. } => format!("{} reservations", page.len()),
     }
@@ -276,6 +380,8 @@ fn tell_rejection(rejection: &Rejection) -> String {
         Rejection::ExtensionRefused { .. } => "extension_refused".to_owned(),
         Rejection::AmountMismatch { expected } => format!("amount_mismatch {}", expected.minor),
         Rejection::PaymentAlreadyUsed => "payment_already_used".to_owned(),
+        Rejection::PartOfBundle { .. } => "part_of_bundle".to_owned(),
+        Rejection::NotRefundable { reason } => format!("not_refundable {reason:?}"),
         Rejection::PhaseConflict { .. } => "phase_conflict".to_owned(),
         Rejection::StockInUse { available } => format!("stock_in_use {available}"),
         other => format!("{other:?}"),

@@ -131,6 +131,13 @@ text!(
         .is_ascii_graphic())
 );
 
+text!(
+    /// The id a provider gives to a refund it has made.
+    RefundReference,
+    |text| check(text, PROVIDER_ID_BYTES_MAX, "use printable ASCII characters other than space", |_, c| c
+        .is_ascii_graphic())
+);
+
 impl From<crate::identity::ReservationId> for PaymentId {
     /// What stands for the payment of a purchase whose backend gave it no id.
     fn from(id: crate::identity::ReservationId) -> Self {

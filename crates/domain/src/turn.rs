@@ -4,18 +4,19 @@
 //! all run it; recovery and replay run `apply` alone. A turn has one instant, read by the caller, and works off at
 //! most [`TURN_BATCH`] of what is due or promotable; what remains is a backlog for the next turn (domain rule 4).
 
-use crate::command::{Claim, Request};
+use crate::command::{Claim, Command, Request};
 use crate::decide::{
-    AlreadySo, Decision, clock_resumed, decide, expiry_of, next_due_change, next_expiry, next_promotion,
+    AlreadySo, Decision, clock_resumed, decide, expiry_of, next_due_change, next_expiry, next_given_back,
+    next_promotion, next_unclaimed,
 };
 use crate::event::{Event, Recorded};
 use crate::idempotency::{Acceptance, Idempotency};
-use crate::ids::Ordinal;
+use crate::ids::{CaptureNo, Ordinal};
 use crate::item::Item;
 use crate::limits::TURN_BATCH;
 use crate::rejection::Rejection;
 use crate::time::{DurationMs, Timestamp};
-use crate::views::{Answer, Body, Judgement, Origin, ReservationFilter};
+use crate::views::{Answer, Body, CaptureFilter, Judgement, Origin, PaymentVerdict, ReservationFilter};
 
 /// Expiries may take this much of a turn's batch, so that what they free is also offered in the same turn.
 const EXPIRY_SHARE: usize = TURN_BATCH / 2;
@@ -36,6 +37,21 @@ pub enum Query {
         /// How many to return at most.
         limit: usize,
     },
+    /// A page of the item's captures, for operators.
+    Captures {
+        /// Which ones.
+        filter: CaptureFilter,
+        /// The first to look at.
+        from: CaptureNo,
+        /// How many to return at most.
+        limit: usize,
+    },
+    /// A capture with its refund, for operators.
+    Refund(CaptureNo),
+    /// Any reservation, for operators and follow-ups.
+    AnyReservation(Ordinal),
+    /// The order of any reservation, for operators and follow-ups.
+    AnyOrder(Ordinal),
     /// The item itself.
     Item,
 }
@@ -88,7 +104,7 @@ impl<'i> Turn<'i> {
         }
         let outcome = match decide(self.item, request, self.now) {
             Ok(Decision::Accept(events)) => {
-                let answer = self.accept(events, request.idempotency);
+                let answer = self.accept(events, request);
                 self.happen_what_is_due();
                 answer
             }
@@ -105,6 +121,16 @@ impl<'i> Turn<'i> {
             Query::Reservation(claim) => self.claimed(claim).and_then(|ordinal| self.reservation(ordinal)),
             Query::Order(claim) => self.claimed(claim).and_then(|ordinal| self.order(ordinal)),
             Query::Reservations { filter, from, limit } => Ok(self.page(*filter, *from, *limit)),
+            Query::Captures { filter, from, limit } => Ok(self.item.captures(*filter, *from, *limit)),
+            Query::Refund(capture) => self.refund(*capture),
+            Query::AnyReservation(ordinal) => {
+                self.end_if_due(*ordinal);
+                self.reservation(*ordinal)
+            }
+            Query::AnyOrder(ordinal) => {
+                self.end_if_due(*ordinal);
+                self.order(*ordinal)
+            }
             Query::Item => Ok(Body::Item(Box::new(self.item.view()))),
         };
         self.judgement(body.map(|body| Answer { body, origin: Origin::AsItIs }))
@@ -133,16 +159,23 @@ impl<'i> Turn<'i> {
         self.recorded.push(recorded);
     }
 
-    fn accept(&mut self, events: Vec<Event>, idempotency: Option<Idempotency>) -> Result<Answer, Rejection> {
+    fn accept(&mut self, events: Vec<Event>, request: &Request) -> Result<Answer, Rejection> {
         let mut acceptance = None;
+        let unkeyed = events.first().and_then(|event| unkeyed(&request.command, event));
         for event in events {
-            let key = if acceptance.is_none() { idempotency } else { None };
+            let key = if acceptance.is_none() { request.idempotency } else { None };
             self.record(event, key);
             if let (None, Some(first)) = (&acceptance, self.recorded.last()) {
                 acceptance = Some(self.item.acceptance(first));
             }
         }
-        self.answer_of(&acceptance.ok_or(Rejection::NotFound)?, Origin::Accepted)
+        let body = match unkeyed {
+            None => return self.answer_of(&acceptance.ok_or(Rejection::NotFound)?, Origin::Accepted),
+            Some(Unkeyed::Reported(verdict)) => Body::Payment(verdict),
+            Some(Unkeyed::Order(ordinal)) => self.order(ordinal)?,
+            Some(Unkeyed::Part(ordinal)) => self.reservation(ordinal)?,
+        };
+        Ok(Answer { body, origin: Origin::Accepted })
     }
 
     fn answer_of(&self, acceptance: &Acceptance, origin: Origin) -> Result<Answer, Rejection> {
@@ -150,10 +183,13 @@ impl<'i> Turn<'i> {
     }
 
     fn as_it_is(&self, what: AlreadySo, request: &Request) -> Result<Answer, Rejection> {
-        let ordinal = request.command.names().ok_or(Rejection::NotFound)?;
+        let named = || request.command.names().ok_or(Rejection::NotFound);
         let body = match what {
-            AlreadySo::Cancelled => self.reservation(ordinal),
-            AlreadySo::Ordered => self.order(ordinal),
+            AlreadySo::Cancelled => self.reservation(named()?),
+            AlreadySo::Ordered => self.order(named()?),
+            AlreadySo::Reported(verdict) => Ok(Body::Payment(verdict)),
+            AlreadySo::Settled(capture) => self.refund(capture),
+            AlreadySo::Part(part) => self.reservation(part),
         }?;
         Ok(Answer { body, origin: Origin::AsItIs })
     }
@@ -166,7 +202,7 @@ impl<'i> Turn<'i> {
     }
 
     /// Works off what is due, as far as the batch reaches: phases first, for a sale that is over promotes nobody;
-    /// then expiries in order, then promotions with the units they freed.
+    /// then expiries in order, then money that has lost its claim, then promotions with the units that were freed.
     fn happen_what_is_due(&mut self) {
         let expiries_end = self.batch_left.saturating_sub(EXPIRY_SHARE);
         while let Some(event) = next_due_change(self.item, self.now) {
@@ -174,6 +210,12 @@ impl<'i> Turn<'i> {
         }
         while self.batch_left > expiries_end
             && let Some(event) = self.next_expiry()
+        {
+            self.batch_left = self.batch_left.saturating_sub(1);
+            self.record(event, None);
+        }
+        while self.batch_left > 0
+            && let Some(event) = next_unclaimed(self.item).or_else(|| next_given_back(self.item))
         {
             self.batch_left = self.batch_left.saturating_sub(1);
             self.record(event, None);
@@ -203,6 +245,8 @@ impl<'i> Turn<'i> {
     fn next(&self) -> Option<Event> {
         next_due_change(self.item, self.now)
             .or_else(|| next_expiry(self.item, self.now))
+            .or_else(|| next_unclaimed(self.item))
+            .or_else(|| next_given_back(self.item))
             .or_else(|| next_promotion(self.item, self.now))
     }
 
@@ -225,7 +269,33 @@ impl<'i> Turn<'i> {
         Ok(Body::Order(Box::new(view)))
     }
 
+    fn refund(&self, capture: CaptureNo) -> Result<Body, Rejection> {
+        let view = self.item.capture_view(capture).ok_or(Rejection::NotFound)?;
+        Ok(Body::Refund(Box::new(view)))
+    }
+
     fn page(&self, filter: ReservationFilter, from: Ordinal, limit: usize) -> Body {
         self.item.page(filter, from, limit, self.now)
+    }
+}
+
+/// How commands that never come with a key are answered: nobody will ask for that answer again, so it is what the
+/// item says right then.
+enum Unkeyed {
+    Reported(PaymentVerdict),
+    Order(Ordinal),
+    Part(Ordinal),
+}
+
+fn unkeyed(command: &Command, event: &Event) -> Option<Unkeyed> {
+    match (command, event) {
+        (Command::RecordPayment { .. }, Event::Payment { event, .. }) => {
+            Some(Unkeyed::Reported(Item::verdict_of(event)))
+        }
+        (Command::OfferPayment { reservation, .. }, _) => Some(Unkeyed::Order(*reservation)),
+        (_, Event::PartHeld { reservation, .. } | Event::PartSettled { reservation, .. }) => {
+            Some(Unkeyed::Part(*reservation))
+        }
+        _ => None,
     }
 }

@@ -1,11 +1,11 @@
 //! What an item tells about itself: answers to commands and reads, with everything a wire shape needs.
 
 use crate::event::LapseReason;
-use crate::identity::{OrderId, ReservationId};
-use crate::ids::{Ordinal, Revision, Seq};
+use crate::identity::{BundleId, OrderId, RefundId, ReservationId};
+use crate::ids::{CaptureNo, Ordinal, Revision, Seq};
 use crate::item::Phase;
 use crate::money::Money;
-use crate::payment::Capture;
+use crate::payment::{Capture, CaptureRecord, MoneyPlace, Offer, RefundReason};
 use crate::policy::Settings;
 use crate::rejection::Rejection;
 use crate::text::{CustomerId, Sku};
@@ -53,6 +53,17 @@ pub enum Body {
     Order(Box<OrderView>),
     /// An item.
     Item(Box<ItemView>),
+    /// What a provider's report came to.
+    Payment(PaymentVerdict),
+    /// A refund, with its capture.
+    Refund(Box<CaptureView>),
+    /// Captures of an item, in the order in which they came.
+    Captures {
+        /// The page.
+        page: Vec<CaptureView>,
+        /// Where the next page begins, if there may be more.
+        next: Option<CaptureNo>,
+    },
     /// Reservations of an item, in order of arrival.
     Reservations {
         /// The page.
@@ -60,6 +71,80 @@ pub enum Body {
         /// Where the next page begins, if there may be more.
         next: Option<Ordinal>,
     },
+}
+
+/// What a provider's report came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaymentVerdict {
+    /// It paid its order.
+    Applied,
+    /// It came after the hold had expired, and paid nevertheless: the sale was honoured.
+    Honoured,
+    /// It came before its order, and waits for it.
+    Stored,
+    /// It has no right to units: the money goes back.
+    RefundDue(RefundReason),
+    /// It was written down (a failure, a refund made by the provider, another report of the same capture).
+    Noted,
+    /// It contradicts what is known: an operator has to look. No money moved.
+    Disputed,
+    /// It is known already. Nothing changed.
+    Duplicate,
+}
+
+/// A capture as operators see it. Where its money goes back, it has a refund.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureView {
+    /// The id of its refund, whether or not there is one.
+    pub refund: RefundId,
+    /// The order it came for.
+    pub order: OrderId,
+    /// The capture and where its money is.
+    pub record: CaptureRecord,
+}
+
+/// Which captures a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptureFilter {
+    /// Every one.
+    All,
+    /// Those whose refund is due.
+    Due,
+    /// Those that were refunded.
+    Refunded,
+    /// Those that a report contradicts.
+    Disputed,
+}
+
+impl CaptureFilter {
+    pub(crate) const fn admits(self, record: &CaptureRecord) -> bool {
+        match self {
+            Self::All => true,
+            Self::Due => matches!(record.place, MoneyPlace::Due { .. }),
+            Self::Refunded => record.is_refunded(),
+            Self::Disputed => record.disputed,
+        }
+    }
+}
+
+/// How a payment opportunity stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentView {
+    /// The opportunity.
+    pub offer: Offer,
+    /// Whether it can be used, was used, or is over.
+    pub status: OfferStatus,
+}
+
+/// Whether a payment opportunity can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfferStatus {
+    /// It can.
+    Open,
+    /// The order is paid.
+    Paid,
+    /// The order ended without.
+    Over,
 }
 
 /// How many units are where. `total = available + held + sold`, always.
@@ -119,6 +204,8 @@ pub struct ReservationView {
     pub at: Timestamp,
     /// Its order, if it has one.
     pub order: Option<OrderSummary>,
+    /// The bundle it is a part of, if it is one.
+    pub bundle: Option<BundleId>,
 }
 
 /// What a reservation is.
@@ -136,6 +223,8 @@ pub enum StateView {
         /// Until when.
         expires_at: Timestamp,
     },
+    /// Units are set aside for a bundle, as long as that is held.
+    HeldInBundle,
     /// Sold.
     Confirmed,
     /// Cancelled by its customer.
@@ -164,7 +253,7 @@ impl ReservationFilter {
         match self {
             Self::All => true,
             Self::Waiting => matches!(state, StateView::Waiting { .. }),
-            Self::Held => matches!(state, StateView::Held { .. }),
+            Self::Held => matches!(state, StateView::Held { .. } | StateView::HeldInBundle),
             Self::Confirmed => matches!(state, StateView::Confirmed),
             Self::Cancelled => matches!(state, StateView::Cancelled),
             Self::Expired => matches!(state, StateView::Expired),
@@ -187,6 +276,10 @@ pub enum OrderState {
     Cancelled,
     /// Time ran out unpaid.
     Expired,
+    /// It ended without goods, or an operator refunded it: its money is to go back.
+    RefundDue,
+    /// Its money has gone back.
+    Refunded,
 }
 
 /// An order in short, as a reservation shows it.
@@ -215,6 +308,10 @@ pub struct OrderView {
     pub placed_at: Timestamp,
     /// The money that paid it.
     pub capture: Option<Capture>,
+    /// The latest opportunity to pay it.
+    pub payment: Option<PaymentView>,
+    /// Captures for it that go, or have gone, back.
+    pub refunds: Vec<CaptureView>,
     /// The place in the item's log that this reflects.
     pub sequence: Seq,
     /// The place of this order's own last change.

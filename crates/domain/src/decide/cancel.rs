@@ -1,6 +1,6 @@
 //! Cancel: leave the waitlist or release the hold. Only one's own; done twice it is done.
 
-use super::{AlreadySo, Decision, accept, claimed};
+use super::{AlreadySo, Decision, accept, claimed_alone};
 use crate::command::Claim;
 use crate::event::Event;
 use crate::item::{Item, ReservationState};
@@ -8,7 +8,7 @@ use crate::rejection::{EndedAs, Rejection};
 use crate::units::Units;
 
 pub(super) fn decide(item: &Item, claim: &Claim) -> Result<Decision, Rejection> {
-    let found = claimed(item, claim)?;
+    let found = claimed_alone(item, claim)?;
     match item.ended(found) {
         Some(EndedAs::Cancelled) => Ok(Decision::AlreadySo(AlreadySo::Cancelled)),
         Some(ended) => Err(Rejection::NotCancellable { ended }),

@@ -1,54 +1,52 @@
-//! Confirm: a trusted backend reports the capture of an order's price (domain rules 9 and 16).
-//!
-//! Only captures in time are taken here. Money that comes after the hold has ended is refused in words, and the
-//! caller, who charged, owes the refund; the ladder that takes late reports from providers stands on these events.
+//! Confirm: a trusted backend reports the capture of an order's price (domain rules 9 and 16). The backend has charged
+//! already, so money is never turned away for coming late: the ladder of rule 9 decides, as for any provider's report.
 
-use super::{AlreadySo, Decision, Usable, accept, claimed, hold_is_over, usable};
+use super::payment::standing;
+use super::{AlreadySo, Decision, accept, claimed_alone};
 use crate::command::Claim;
 use crate::event::Event;
-use crate::item::{Item, ReservationState};
+use crate::item::Item;
 use crate::money::Money;
+use crate::payment::judge::{Standing, belongs_elsewhere, judge_capture};
 use crate::payment::{Capture, Provider};
-use crate::rejection::{EndedAs, Rejection};
+use crate::rejection::Rejection;
 use crate::text::PaymentId;
+use crate::time::Timestamp;
 
 pub(super) fn decide(
     item: &Item,
     claim: &Claim,
     payment: &PaymentId,
     amount: Option<Money>,
+    now: Timestamp,
 ) -> Result<Decision, Rejection> {
-    let reservation = claimed(item, claim)?;
-    let price = item.price_of(reservation.quantity);
-    let known = item.captures().order_of(Provider::External, payment);
-    if known.is_some_and(|order| order != claim.reservation) {
+    let found = claimed_alone(item, claim)?;
+    let (books, reservation) = (item.books(), claim.reservation);
+    let price = item.price_of(found.quantity);
+    if belongs_elsewhere(books, reservation, payment) {
         return Err(Rejection::PaymentAlreadyUsed);
     }
     if amount.is_some_and(|amount| amount != price) {
         return Err(Rejection::AmountMismatch { expected: price });
     }
-    let hold = match usable(item, reservation) {
-        Usable::Held(hold) => hold,
-        Usable::Waiting => return Err(Rejection::StillWaiting),
-        Usable::Ended(EndedAs::Confirmed) if paid_by(&reservation.state, payment) => {
-            return Ok(Decision::AlreadySo(AlreadySo::Ordered));
-        }
-        Usable::Ended(ended) => return Err(hold_is_over(ended)),
-    };
-    if hold.ordered_at.is_none() {
-        return Err(Rejection::NotFound);
+    if item.order_of(reservation, found).is_none() {
+        return Err(if item.ended(found).is_none() && item.waitlist().contains(reservation.0) {
+            Rejection::StillWaiting
+        } else {
+            Rejection::NotFound
+        });
+    }
+    if books.find(Provider::External, payment).is_some() {
+        // The provider's own webhook was faster, or this was confirmed before: one capture.
+        return Ok(Decision::AlreadySo(AlreadySo::Ordered));
+    }
+    if books.is_full() {
+        return Err(Rejection::ItemFull);
     }
     let capture = Capture { provider: Provider::External, payment: payment.clone(), report: None, amount: price };
-    Ok(accept(Event::PaymentCaptured { reservation: claim.reservation, capture, amount_named: amount.is_some() }))
-}
-
-fn paid_by(state: &ReservationState, payment: &PaymentId) -> bool {
-    match state {
-        ReservationState::Confirmed(sale) => {
-            sale.capture.provider == Provider::External && sale.capture.payment == *payment
-        }
-        _ => false,
-    }
+    let standing: Standing = standing(item, reservation, found, now);
+    let event = Box::new(judge_capture(standing, price, capture, amount.is_some()));
+    Ok(accept(Event::Payment { reservation, event }))
 }
 
 #[cfg(test)]
@@ -66,7 +64,7 @@ mod tests {
             t=3     confirm! r1 ann p1 amount=1  -> amount_mismatch 500
             t=4     confirm r1 ann p1            -> paid
             t=5     confirm r1 ann p1            -> paid
-            t=6     confirm! r1 ann p2           -> hold_already_used
+            t=6     confirm r1 ann p2            -> paid, refund due
             t=9999  read r1                      -> confirmed
             stock   available=1 held=0 sold=1
         ",
@@ -74,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_one_millisecond_before_the_release_counts_and_one_at_it_does_not() {
+    fn a_payment_one_millisecond_before_the_release_is_in_time_and_one_at_it_is_late() {
         check(
             "
             item    stock=2 hold_ms=1000 grace=100
@@ -83,7 +81,7 @@ mod tests {
             t=1     order r1 ann       -> ordered until 1100
             t=1     order r2 bob       -> ordered until 1100
             t=1099  confirm r1 ann p1  -> paid
-            t=1100  confirm! r2 bob p2 -> hold_expired, r2 expired
+            t=1100  confirm r2 bob p2  -> paid, r2 expired, closed
         ",
         );
     }

@@ -1,6 +1,6 @@
 //! Extend: more time for a live hold, as often as the terms of its grant allow (domain rule 7).
 
-use super::{Usable, claimed, hold_is_over, usable};
+use super::{Usable, claimed_alone, hold_is_over, usable};
 use crate::command::Claim;
 use crate::event::Event;
 use crate::item::Item;
@@ -8,7 +8,7 @@ use crate::rejection::{ExtensionRefusal, Rejection};
 use crate::time::Timestamp;
 
 pub(super) fn decide(item: &Item, claim: &Claim, now: Timestamp) -> Result<Event, Rejection> {
-    let hold = match usable(item, claimed(item, claim)?) {
+    let hold = match usable(item, claimed_alone(item, claim)?) {
         Usable::Held(hold) => hold,
         Usable::Waiting => return Err(Rejection::ExtensionRefused { reason: ExtensionRefusal::NotHeld }),
         Usable::Ended(ended) => return Err(hold_is_over(ended)),

@@ -7,19 +7,24 @@ mod extend;
 mod grant;
 mod operator;
 mod order;
+mod part;
+mod payment;
 mod purchase;
 mod reserve;
 mod time;
 
+pub use payment::{next_given_back, next_unclaimed};
 pub(crate) use time::expiry_of;
 pub use time::{clock_resumed, next_due_change, next_expiry, next_promotion};
 
 use crate::command::{Claim, Command, Request};
 use crate::event::Event;
 use crate::idempotency::Acceptance;
+use crate::ids::{CaptureNo, Ordinal};
 use crate::item::{Hold, Item, Reservation, ReservationState};
 use crate::rejection::{EndedAs, Rejection};
 use crate::time::Timestamp;
+use crate::views::PaymentVerdict;
 
 /// What a command leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,12 @@ pub enum AlreadySo {
     Cancelled,
     /// The order is placed, or the same payment has paid it.
     Ordered,
+    /// A report that is known, or from which nothing new follows.
+    Reported(PaymentVerdict),
+    /// The refund of this capture is settled.
+    Settled(CaptureNo),
+    /// The part is held, or has followed its bundle.
+    Part(Ordinal),
 }
 
 /// Judges `request` at `now`. What is due by then is expected to have happened, as far as the turn's batch reached.
@@ -73,7 +84,15 @@ pub fn decide(item: &Item, request: &Request, now: Timestamp) -> Result<Decision
         Command::CancelReservation(claim) => cancel::decide(item, claim),
         Command::ExtendHold(claim) => extend::decide(item, claim, now).map(accept),
         Command::PlaceOrder { claim, amount } => order::decide(item, claim, *amount, now),
-        Command::ConfirmOrder { claim, payment, amount } => confirm::decide(item, claim, payment, *amount),
+        Command::ConfirmOrder { claim, payment, amount } => confirm::decide(item, claim, payment, *amount, now),
+        Command::RecordPayment { reservation, report } => payment::record(item, *reservation, report, now),
+        Command::OfferPayment { reservation, offer } => payment::offer(item, *reservation, offer),
+        Command::SettleRefund { capture, by } => payment::settle_refund(item, *capture, by),
+        Command::RefundOrder { reservation, return_units, reason } => {
+            payment::refund_order(item, *reservation, *return_units, reason)
+        }
+        Command::HoldPart { bundle, customer, quantity } => part::hold(item, *bundle, customer, *quantity, now),
+        Command::SettlePart { bundle, decision } => part::settle(item, *bundle, *decision),
     }
 }
 
@@ -88,6 +107,15 @@ fn claimed<'i>(item: &'i Item, claim: &Claim) -> Result<&'i Reservation, Rejecti
         Ok(reservation)
     } else {
         Err(Rejection::NotFound)
+    }
+}
+
+/// The same, for what a part of a bundle cannot do alone.
+fn claimed_alone<'i>(item: &'i Item, claim: &Claim) -> Result<&'i Reservation, Rejection> {
+    let reservation = claimed(item, claim)?;
+    match item.bundled().bundle_of(claim.reservation) {
+        Some(bundle) => Err(Rejection::PartOfBundle { bundle }),
+        None => Ok(reservation),
     }
 }
 

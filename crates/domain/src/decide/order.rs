@@ -1,15 +1,16 @@
 //! Place an order: a live hold goes to pay, once. Price × quantity is computed here, never taken from the caller.
 
-use super::{AlreadySo, Decision, Usable, accept, claimed, hold_is_over, usable};
+use super::{AlreadySo, Decision, Usable, claimed_alone, hold_is_over, usable};
 use crate::command::Claim;
 use crate::event::Event;
 use crate::item::Item;
 use crate::money::Money;
+use crate::payment::judge::claim_parked;
 use crate::rejection::{EndedAs, Rejection};
 use crate::time::Timestamp;
 
 pub(super) fn decide(item: &Item, claim: &Claim, amount: Option<Money>, now: Timestamp) -> Result<Decision, Rejection> {
-    let reservation = claimed(item, claim)?;
+    let reservation = claimed_alone(item, claim)?;
     let price = item.price_of(reservation.quantity);
     if amount.is_some_and(|amount| amount != price) {
         return Err(Rejection::AmountMismatch { expected: price });
@@ -26,12 +27,17 @@ pub(super) fn decide(item: &Item, claim: &Claim, amount: Option<Money>, now: Tim
     if now >= hold.deadline {
         return Err(Rejection::HoldExpired);
     }
-    Ok(accept(Event::OrderPlaced {
-        reservation: claim.reservation,
+    let reservation = claim.reservation;
+    let placed = Event::OrderPlaced {
+        reservation,
         amount: price,
         release_at: hold.deadline.plus(hold.grace),
         amount_named: amount.is_some(),
-    }))
+    };
+    // Money that came before its order is applied the moment the order appears.
+    let claimed = claim_parked(item.books(), reservation, price);
+    let claimed = claimed.into_iter().map(|event| Event::Payment { reservation, event: Box::new(event) });
+    Ok(Decision::Accept(std::iter::once(placed).chain(claimed).collect()))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(super) fn decide(
     }
     let reservation = Ordinal(item.reservation_count());
     let id = match payment {
-        Some(id) if item.captures().order_of(Provider::External, id).is_some() => {
+        Some(id) if item.books().find(Provider::External, id).is_some() => {
             return Err(Rejection::PaymentAlreadyUsed);
         }
         Some(id) => id.clone(),

@@ -1,9 +1,10 @@
 //! What time does by itself: sales open and close, holds expire, the line moves up. Each function tells the next
 //! event, or that there is none; like `decide` they read and never change.
 
+use super::payment::window_passed;
 use crate::event::{ClosedBy, Event, LapseReason, OpenedBy};
 use crate::ids::Ordinal;
-use crate::item::{Item, Phase, ReservationState};
+use crate::item::{Item, PARKED_TIMER, Phase, ReservationState};
 use crate::time::{DurationMs, Timestamp};
 
 /// The next change of phase that is due: opening before closing, then the close of a sold-out sale.
@@ -27,11 +28,11 @@ fn is_sold_out(item: &Item) -> bool {
     stock.unsold() == 0 && stock.sold().get() > 0
 }
 
-/// The hold that is due first, in the order of (release_at, ordinal).
+/// The hold, or the window of parked money, that is due first, in the order of (instant, ordinal).
 #[must_use]
 pub fn next_expiry(item: &Item, now: Timestamp) -> Option<Event> {
-    let due = item.timers().first_due()?;
-    expiry_of(item, Ordinal(due.key.0), now)
+    let due = item.timers().first_due()?.key.0;
+    if due & PARKED_TIMER == 0 { expiry_of(item, Ordinal(due), now) } else { window_passed(item, due) }
 }
 
 /// The end of this very reservation, if it is a hold that is due: a command on it brings it forward (invariant 19).

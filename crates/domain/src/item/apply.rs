@@ -1,13 +1,13 @@
 //! `apply`: the only way state changes. It cannot refuse. An event that breaks an invariant panics, and the item
 //! stops; the same code runs live, in recovery, in replay and under test.
 
-use super::reservation::{Change, Sale};
+use super::reservation::{Change, sold};
 use super::stock::Place;
-use super::{Captures, Customers, Hold, Item, Phase, Reservation, ReservationState, Stock};
-use crate::event::{ClosedBy, Event, LapseReason, OpenedBy, Recorded};
+use super::{Books, Bundled, Customers, Hold, Item, Phase, Reservation, ReservationState, Stock};
+use crate::event::{ClosedBy, Event, LapseReason, OpenedBy, PartDecision, Recorded};
 use crate::idempotency::{Entry, IdempotencyTable};
 use crate::ids::{ItemNo, Ordinal, Revision, Seq};
-use crate::payment::Capture;
+use crate::payment::PaymentEvent;
 use crate::text::CustomerId;
 use crate::time::Timestamp;
 use crate::units::{Quantity, Units};
@@ -39,7 +39,8 @@ impl Item {
             customers: Customers::new(key),
             waitlist: Waitlist::default(),
             timers: TimerWheel::new(first.at),
-            captures: Captures::default(),
+            books: Books::default(),
+            bundled: Bundled::default(),
             idempotency: IdempotencyTable::default(),
         };
         item.remember(first);
@@ -104,9 +105,19 @@ impl Item {
                 self.join(*reservation, *position);
             }
             Event::PurchaseConfirmed { reservation, customer, quantity, capture, .. } => {
-                let sale = Sale { ordered_at: self.now, capture: capture.clone() };
-                self.enter(*reservation, customer, *quantity, ReservationState::Confirmed(Box::new(sale)));
-                self.sell(*reservation, *quantity, capture, Place::Available);
+                self.enter(*reservation, customer, *quantity, sold(self.now));
+                self.sell(*reservation, *quantity, capture.amount, Place::Available);
+                let paid = PaymentEvent::Captured { capture: capture.clone(), amount_named: false };
+                self.books.apply(*reservation, &paid, self.now);
+            }
+            Event::PartHeld { reservation, customer, quantity, bundle } => {
+                self.enter(*reservation, customer, *quantity, ReservationState::Waiting);
+                self.hold_part(*reservation, *bundle);
+            }
+            Event::PartSettled { reservation, bundle, decision, released } => {
+                let of = self.bundled.bundle_of(*reservation);
+                assert_eq!(of, Some(*bundle), "invariant 8: {reservation:?} is no part of {bundle}");
+                self.settle_part(*reservation, *decision, *released);
             }
             Event::ReservationCancelled { reservation, released } => {
                 self.end(*reservation, Change::Cancel, *released);
@@ -116,7 +127,7 @@ impl Item {
             }
             Event::HoldExtended { reservation, deadline } => self.extend(*reservation, *deadline),
             Event::OrderPlaced { reservation, release_at, .. } => self.order(*reservation, *release_at),
-            Event::PaymentCaptured { reservation, capture, .. } => self.confirm(*reservation, capture),
+            Event::Payment { reservation, event } => self.pay(*reservation, event),
             Event::HoldPromoted { reservation, deadline, because: _ } => self.promote(*reservation, *deadline),
             Event::WaitlistLapsed { reservation, reason } => {
                 self.end(*reservation, Change::Lapse(*reason), Units::ZERO);
@@ -146,11 +157,22 @@ impl Item {
     fn close(&mut self, lapsed: u32) {
         assert!(self.phase != Phase::Closed, "invariant 7: item {} closes twice", self.no);
         assert_eq!(lapsed, self.waitlist.len(), "invariant 9: item {} miscounts who lapses", self.no);
+        for owner in self.books.parked_owners() {
+            if matches!(self.entry(owner).state, ReservationState::Waiting) {
+                self.books.forsake(owner);
+            }
+        }
         self.phase = Phase::Closed;
         self.waitlist.clear();
     }
 
-    fn enter(&mut self, ordinal: Ordinal, customer: &CustomerId, quantity: Quantity, state: ReservationState) {
+    pub(super) fn enter(
+        &mut self,
+        ordinal: Ordinal,
+        customer: &CustomerId,
+        quantity: Quantity,
+        state: ReservationState,
+    ) {
         assert_eq!(ordinal.0, self.reservation_count(), "invariant 11: item {} skips a reservation", self.no);
         let customer = self.customers.enter(customer);
         self.assert_within_limit(customer, quantity);
@@ -174,6 +196,32 @@ impl Item {
         self.holds = add(self.holds, 1);
         let customer = self.customer_of(ordinal);
         customer.held = add(customer.held, quantity.get());
+    }
+
+    fn hold_part(&mut self, ordinal: Ordinal, bundle: crate::identity::BundleId) {
+        let quantity = self.step(ordinal, Change::HoldPart);
+        self.stock.shift(quantity.units(), Place::Available, Place::Held);
+        let customer = self.customer_of(ordinal);
+        customer.held = add(customer.held, quantity.get());
+        self.bundled.note(ordinal, bundle);
+    }
+
+    fn settle_part(&mut self, ordinal: Ordinal, decision: PartDecision, released: Units) {
+        let change = match decision {
+            PartDecision::Sold => Change::Confirm,
+            PartDecision::Expired => Change::Expire,
+            PartDecision::Cancelled | PartDecision::Abandoned => Change::Cancel,
+            PartDecision::Returned => return self.refund_units(ordinal, released),
+        };
+        let quantity = self.step(ordinal, change);
+        self.no_longer_held(ordinal, quantity);
+        if decision == PartDecision::Sold {
+            assert_eq!(released, Units::ZERO, "invariant 6: {ordinal:?} releases what it sells");
+            return self.sold_from(ordinal, quantity, Place::Held);
+        }
+        assert_eq!(released, quantity.units(), "invariant 6: {ordinal:?} releases what it was not granted");
+        self.stock.shift(released, Place::Held, Place::Available);
+        self.freed_by = self.seq;
     }
 
     fn promote(&mut self, ordinal: Ordinal, deadline: Timestamp) {
@@ -202,6 +250,7 @@ impl Item {
             }
             None => self.leave(ordinal),
         }
+        self.books.forsake(ordinal);
         let quantity = self.step(ordinal, change);
         let expected = if held.is_some() { quantity.units() } else { Units::ZERO };
         assert_eq!(released, expected, "invariant 6: {ordinal:?} releases what it was not granted");
@@ -272,30 +321,7 @@ impl Item {
         }
     }
 
-    fn confirm(&mut self, ordinal: Ordinal, capture: &Capture) {
-        let hold = self.hold(ordinal);
-        assert!(hold.ordered_at.is_some(), "invariant 8: {ordinal:?} is paid without an order");
-        let (timer, release_at) = (hold.timer, hold.release_at);
-        assert!(self.now < release_at, "invariant 25: {ordinal:?} is paid after its time");
-        self.timers.cancel(timer);
-        let quantity = self.step(ordinal, Change::Confirm(capture.clone()));
-        self.holds = sub(self.holds, 1);
-        let customer = self.customer_of(ordinal);
-        customer.held = sub(customer.held, quantity.get());
-        self.sell(ordinal, quantity, capture, Place::Held);
-    }
-
-    fn sell(&mut self, ordinal: Ordinal, quantity: Quantity, capture: &Capture, from: Place) {
-        let price = self.settings.unit_price.times(quantity);
-        assert_eq!(Some(capture.amount), price, "invariant 25: {ordinal:?} is sold for another price");
-        self.stock.shift(quantity.units(), from, Place::Sold);
-        self.captures.note(capture, ordinal);
-        let customer = self.customer_of(ordinal);
-        customer.sold = add(customer.sold, quantity.get());
-        customer.expiries_in_row = 0;
-    }
-
-    fn step(&mut self, ordinal: Ordinal, change: Change) -> Quantity {
+    pub(super) fn step(&mut self, ordinal: Ordinal, change: Change) -> Quantity {
         let (seq, now) = (self.seq, self.now);
         let entry = self.entry(ordinal);
         let from = std::mem::replace(&mut entry.state, ReservationState::Lapsed(LapseReason::SaleClosed));
@@ -307,27 +333,27 @@ impl Item {
         entry.quantity
     }
 
-    fn entry(&mut self, ordinal: Ordinal) -> &mut Reservation {
+    pub(super) fn entry(&mut self, ordinal: Ordinal) -> &mut Reservation {
         self.reservations.get_mut(ordinal.0 as usize).expect("invariant 11: the log names a reservation never accepted")
     }
 
-    fn hold(&mut self, ordinal: Ordinal) -> &mut Hold {
+    pub(super) fn hold(&mut self, ordinal: Ordinal) -> &mut Hold {
         match &mut self.entry(ordinal).state {
             ReservationState::Held(hold) => hold,
             other => panic!("invariant 7: {ordinal:?} is not held but {other:?}"),
         }
     }
 
-    fn customer_of(&mut self, ordinal: Ordinal) -> &mut super::Customer {
+    pub(super) fn customer_of(&mut self, ordinal: Ordinal) -> &mut super::Customer {
         let ix = self.entry(ordinal).customer;
         self.customers.get_mut(ix)
     }
 }
 
-fn add(count: u32, by: u32) -> u32 {
+pub(super) fn add(count: u32, by: u32) -> u32 {
     count.checked_add(by).expect("invariant 3: a count of units or holds overflows")
 }
 
-fn sub(count: u32, by: u32) -> u32 {
+pub(super) fn sub(count: u32, by: u32) -> u32 {
     count.checked_sub(by).expect("invariant 3: a count of units or holds falls below zero")
 }

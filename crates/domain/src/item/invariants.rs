@@ -44,8 +44,11 @@ impl Item {
         let stock = self.stock;
         let sum = stock.available().plus(stock.held()).and_then(|units| units.plus(stock.sold()));
         require(1, sum == Some(stock.total()), || format!("{stock:?} does not add up"))?;
-        let (timers, holds) = (self.timers.len(), self.holds as usize);
-        require(23, timers == holds, || format!("{timers} timers are armed for {holds} holds"))
+        let (timers, holds, parked) = (self.timers.len(), self.holds as usize, self.books.parked_count());
+        require(23, timers == holds + parked, || {
+            format!("{timers} timers are armed for {holds} holds and {parked} parked payments")
+        })?;
+        self.books.ledger().check().or_else(|what| require(27, false, || what))
     }
 
     fn check_reservation(&self, ordinal: Ordinal) -> Result<(), InvariantBroken> {
@@ -78,10 +81,16 @@ impl Item {
                     sums.holds += 1;
                     of_customer.0 += quantity;
                 }
-                ReservationState::Confirmed(_) => {
-                    sums.sold += quantity;
-                    sums.confirmed += 1;
-                    of_customer.1 += quantity;
+                ReservationState::Part => {
+                    sums.held += quantity;
+                    of_customer.0 += quantity;
+                }
+                ReservationState::Confirmed(sale) => {
+                    self.check_sale(ordinal, reservation.quantity)?;
+                    if !sale.returned {
+                        sums.sold += quantity;
+                        of_customer.1 += quantity;
+                    }
                 }
                 ReservationState::Waiting => {
                     of_customer.2 += quantity;
@@ -93,6 +102,18 @@ impl Item {
         self.compare(&sums)
     }
 
+    /// Invariant 25: a sale rests on one capture of exactly its price, kept or given back by an operator's refund. The
+    /// money of a part is in its bundle's books.
+    fn check_sale(&self, ordinal: Ordinal, quantity: Quantity) -> Result<(), InvariantBroken> {
+        if self.bundled.bundle_of(ordinal).is_some() {
+            return Ok(());
+        }
+        let price = self.price_of(quantity);
+        let paid = self.books.captures_of(ordinal).filter(|known| known.record.paid_its_order());
+        let right = paid.map(|known| known.record.capture.amount == price).collect::<Vec<_>>();
+        require(25, right == [true], || format!("{ordinal:?} is sold on {right:?}"))
+    }
+
     fn compare(&self, sums: &Sums) -> Result<(), InvariantBroken> {
         let (held, sold) = (u64::from(self.stock.held().get()), u64::from(self.stock.sold().get()));
         require(2, held == sums.held, || format!("held is {held}, the reservations say {}", sums.held))?;
@@ -100,8 +121,7 @@ impl Item {
         require(23, self.holds == sums.holds, || format!("{} holds counted, {} found", self.holds, sums.holds))?;
         let waiting = self.waitlist.len();
         require(6, waiting == sums.waiting, || format!("{waiting} in line, {} reservations wait", sums.waiting))?;
-        let captures = self.captures.len();
-        require(25, captures == sums.confirmed, || format!("{captures} captures for {} sales", sums.confirmed))?;
+        self.books.recount().or_else(|what| require(27, false, || what))?;
         for (ix, customer) in (0u32..).zip(self.customers.iter()) {
             let counted = (u64::from(customer.held), u64::from(customer.sold), u64::from(customer.waiting));
             let found = sums.customers.get(&ix).copied().unwrap_or_default();
@@ -125,7 +145,6 @@ struct Sums {
     held: u64,
     holds: u32,
     sold: u64,
-    confirmed: usize,
     waiting: u32,
     /// Held, sold and waiting units by customer.
     customers: HashMap<u32, (u64, u64, u64)>,
@@ -147,7 +166,9 @@ fn touched(event: &Event) -> Option<Ordinal> {
         | Event::ReservationCancelled { reservation, .. }
         | Event::HoldExtended { reservation, .. }
         | Event::OrderPlaced { reservation, .. }
-        | Event::PaymentCaptured { reservation, .. }
+        | Event::Payment { reservation, .. }
+        | Event::PartHeld { reservation, .. }
+        | Event::PartSettled { reservation, .. }
         | Event::HoldExpired { reservation, .. }
         | Event::HoldPromoted { reservation, .. }
         | Event::WaitlistLapsed { reservation, .. } => Some(*reservation),

@@ -3,9 +3,11 @@
 //! State changes only through [`Item::apply`] (in `apply.rs`). Nothing here reads a clock or decides anything.
 
 mod apply;
-mod captures;
+mod bundled;
 mod customers;
 mod invariants;
+mod money;
+mod orders;
 mod parts;
 mod reservation;
 mod stock;
@@ -16,20 +18,22 @@ pub use parts::{CustomerParts, HoldParts, IdempotencyParts, ItemParts, Reservati
 pub(crate) use reservation::{Hold, Reservation, ReservationState};
 pub use stock::Stock;
 
-use crate::decide::{next_due_change, next_promotion};
+use crate::decide::{next_due_change, next_given_back, next_promotion, next_unclaimed};
 use crate::idempotency::IdempotencyTable;
-use crate::identity::{ItemKey, ReservationId};
-use crate::ids::{ItemNo, Ordinal, Revision, Seq};
-use crate::money::Money;
+use crate::identity::{BundleId, ItemKey, RefundId, ReservationId};
+use crate::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
+use crate::money::{Currency, Money};
+use crate::payment::{Books, Sums};
 use crate::policy::Settings;
 use crate::text::{CustomerId, Sku};
 use crate::time::Timestamp;
 use crate::units::Quantity;
 use crate::waitlist::Waitlist;
 use crate::wheel::TimerWheel;
-use captures::Captures;
+use bundled::Bundled;
 use core::fmt;
 pub(crate) use customers::{Customer, Customers};
+pub(crate) use money::PARKED_TIMER;
 use std::sync::Arc;
 
 /// Where an item is in its life: `Scheduled → Open ⇄ Paused`, and `Closed` from all three, for good.
@@ -84,7 +88,8 @@ pub struct Item {
     customers: Customers,
     waitlist: Waitlist,
     timers: TimerWheel,
-    captures: Captures,
+    books: Books,
+    bundled: Bundled,
     idempotency: IdempotencyTable,
 }
 
@@ -188,7 +193,28 @@ impl Item {
     /// instant: a backlog that a restart, for example, has interrupted.
     #[must_use]
     pub fn has_backlog(&self) -> bool {
-        next_due_change(self, self.now).is_some() || next_promotion(self, self.now).is_some()
+        next_due_change(self, self.now).is_some()
+            || next_unclaimed(self).is_some()
+            || next_given_back(self).is_some()
+            || next_promotion(self, self.now).is_some()
+    }
+
+    /// The id of a capture's refund.
+    #[must_use]
+    pub fn refund_id(&self, capture: CaptureNo) -> RefundId {
+        RefundId::new(self.no, capture.0, &self.key)
+    }
+
+    /// Sums of money by where it is, for every currency that ever came.
+    pub fn money(&self) -> impl Iterator<Item = (Currency, Sums)> {
+        self.books.ledger().iter()
+    }
+
+    /// Parts whose bundle has not decided yet, as far as the decision has reached this item.
+    pub fn open_parts(&self) -> impl Iterator<Item = (Ordinal, BundleId)> {
+        self.bundled.iter().filter(|(ordinal, _)| {
+            self.reservation(*ordinal).is_some_and(|found| matches!(found.state, ReservationState::Part))
+        })
     }
 
     /// Every reservation and whose it is, in order of arrival.
@@ -218,8 +244,12 @@ impl Item {
         &self.customers
     }
 
-    pub(crate) const fn captures(&self) -> &Captures {
-        &self.captures
+    pub(crate) const fn books(&self) -> &Books {
+        &self.books
+    }
+
+    pub(crate) const fn bundled(&self) -> &Bundled {
+        &self.bundled
     }
 
     pub(crate) const fn idempotency(&self) -> &IdempotencyTable {

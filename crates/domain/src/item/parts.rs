@@ -5,13 +5,13 @@
 
 use super::customers::CustomerIx;
 use super::reservation::{Ended, Sale};
-use super::{Captures, Customers, Hold, InvariantBroken, Item, Phase, Reservation, ReservationState, Stock};
+use super::{Books, Bundled, Customers, Hold, InvariantBroken, Item, Phase, Reservation, ReservationState, Stock};
 use crate::event::LapseReason;
 use crate::idempotency::{Entry, Fingerprint, IdempotencyTable};
-use crate::identity::ItemKey;
-use crate::ids::{ItemNo, Ordinal, Revision, Seq};
+use crate::identity::{BundleId, ItemKey};
+use crate::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
 use crate::limits::RESERVATIONS_PER_ITEM_MAX;
-use crate::payment::Capture;
+use crate::payment::{BooksParts, MoneyPlace};
 use crate::policy::{ExtensionPolicy, Settings};
 use crate::text::{CustomerId, Sku};
 use crate::time::{DurationMs, Timestamp};
@@ -36,6 +36,8 @@ pub struct ItemParts {
     pub freed_by: Seq,
     pub customers: Vec<CustomerParts>,
     pub reservations: Vec<ReservationParts>,
+    pub books: BooksParts,
+    pub bundled: Vec<(Ordinal, BundleId)>,
     pub idempotency: Vec<IdempotencyParts>,
 }
 
@@ -65,6 +67,7 @@ pub struct ReservationParts {
 pub enum StateParts {
     Waiting,
     Held(HoldParts),
+    Part,
     Confirmed(SaleParts),
     Cancelled { ordered_at: Option<Timestamp> },
     Expired { ordered_at: Option<Timestamp> },
@@ -86,7 +89,7 @@ pub struct HoldParts {
 #[expect(missing_docs, reason = "the fields are those of Sale, explained there")]
 pub struct SaleParts {
     pub ordered_at: Timestamp,
-    pub capture: Capture,
+    pub returned: bool,
 }
 
 /// One remembered acceptance.
@@ -122,6 +125,8 @@ impl Item {
                 })
                 .collect(),
             reservations: self.reservations.iter().map(reservation_parts).collect(),
+            books: self.books.to_parts(),
+            bundled: self.bundled.iter().collect(),
             idempotency: self
                 .idempotency
                 .iter()
@@ -140,10 +145,40 @@ impl Item {
             builder.add(reservation)?;
         }
         let mut item = builder.finish()?;
+        item.restore_money(parts.books, parts.bundled)?;
         let entries = parts.idempotency.into_iter().map(|parts| (parts.request, parts.entry));
         item.idempotency = IdempotencyTable::from_entries(entries);
         item.recount()?;
         Ok(item)
+    }
+}
+
+impl Item {
+    /// The books, with a timer for every window, and what they say of reservations that are over.
+    fn restore_money(&mut self, books: BooksParts, bundled: Vec<(Ordinal, BundleId)>) -> Result<(), InvariantBroken> {
+        let parked: Vec<_> = (0..)
+            .map(CaptureNo)
+            .zip(&books.captures)
+            .filter_map(|(no, record)| match record.place {
+                MoneyPlace::Parked { until } => Some((no, record.owner, until)),
+                MoneyPlace::Kept | MoneyPlace::Due { .. } | MoneyPlace::Refunded { .. } => None,
+            })
+            .collect();
+        self.books = Books::from_parts(books).map_err(|what| broken(&what))?;
+        for (no, owner, until) in parked {
+            self.arm_window(no, until);
+            let owned = self.reservation(owner).ok_or_else(|| broken("money without its reservation"))?;
+            if self.ended(owned).is_some() {
+                self.books.forsake(owner);
+            }
+        }
+        for (ordinal, bundle) in bundled {
+            if ordinal.0 >= self.reservation_count() || self.bundled.part_of(bundle).is_some() {
+                return Err(broken("a part that cannot be"));
+            }
+            self.bundled.note(ordinal, bundle);
+        }
+        Ok(())
     }
 }
 
@@ -156,8 +191,9 @@ fn reservation_parts(reservation: &Reservation) -> ReservationParts {
             extension: hold.extension,
             grace: hold.grace,
         }),
+        ReservationState::Part => StateParts::Part,
         ReservationState::Confirmed(sale) => {
-            StateParts::Confirmed(SaleParts { ordered_at: sale.ordered_at, capture: sale.capture.clone() })
+            StateParts::Confirmed(SaleParts { ordered_at: sale.ordered_at, returned: sale.returned })
         }
         ReservationState::Cancelled(ended) => StateParts::Cancelled { ordered_at: ended.ordered_at },
         ReservationState::Expired(ended) => StateParts::Expired { ordered_at: ended.ordered_at },
@@ -213,7 +249,8 @@ impl Builder {
             customers,
             waitlist: Waitlist::default(),
             timers: TimerWheel::new(parts.now),
-            captures: Captures::default(),
+            books: Books::default(),
+            bundled: Bundled::default(),
             idempotency: IdempotencyTable::default(),
         };
         Ok(Self { item, held: Units::ZERO, sold: Units::ZERO })
@@ -242,14 +279,17 @@ impl Builder {
                 item.holds = item.holds.checked_add(1).ok_or_else(overflow)?;
                 ReservationState::Held(Box::new(rearm(&hold, ordinal, &mut item.timers)))
             }
+            StateParts::Part => {
+                customer.held = customer.held.checked_add(quantity.get()).ok_or_else(overflow)?;
+                self.held = self.held.plus(quantity.units()).ok_or_else(overflow)?;
+                ReservationState::Part
+            }
             StateParts::Confirmed(sale) => {
-                customer.sold = customer.sold.checked_add(quantity.get()).ok_or_else(overflow)?;
-                self.sold = self.sold.plus(quantity.units()).ok_or_else(overflow)?;
-                if item.captures.order_of(sale.capture.provider, &sale.capture.payment).is_some() {
-                    return Err(broken("a payment is captured twice"));
+                if !sale.returned {
+                    customer.sold = customer.sold.checked_add(quantity.get()).ok_or_else(overflow)?;
+                    self.sold = self.sold.plus(quantity.units()).ok_or_else(overflow)?;
                 }
-                item.captures.note(&sale.capture, ordinal);
-                ReservationState::Confirmed(Box::new(Sale { ordered_at: sale.ordered_at, capture: sale.capture }))
+                ReservationState::Confirmed(Sale { ordered_at: sale.ordered_at, returned: sale.returned })
             }
             StateParts::Cancelled { ordered_at } => ReservationState::Cancelled(Ended { ordered_at }),
             StateParts::Expired { ordered_at } => ReservationState::Expired(Ended { ordered_at }),

@@ -3,7 +3,6 @@
 use super::customers::CustomerIx;
 use crate::event::LapseReason;
 use crate::ids::Seq;
-use crate::payment::Capture;
 use crate::policy::{ExtensionPolicy, Policy};
 use crate::rejection::EndedAs;
 use crate::time::{DurationMs, Timestamp};
@@ -26,7 +25,9 @@ pub(crate) struct Reservation {
 pub(crate) enum ReservationState {
     Waiting,
     Held(Box<Hold>),
-    Confirmed(Box<Sale>),
+    /// Units set aside for a bundle, without a time of their own.
+    Part,
+    Confirmed(Sale),
     Cancelled(Ended),
     Expired(Ended),
     Lapsed(LapseReason),
@@ -62,11 +63,12 @@ impl Hold {
     }
 }
 
-/// Units sold.
-#[derive(Clone, Debug)]
+/// Units sold. The money is in the books: the item's, or the bundle's.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Sale {
     pub(crate) ordered_at: Timestamp,
-    pub(crate) capture: Capture,
+    /// Whether a refund has returned the units to stock.
+    pub(crate) returned: bool,
 }
 
 /// A hold or a place in line that is over.
@@ -79,10 +81,17 @@ pub(crate) struct Ended {
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Promote(Box<Hold>),
-    Confirm(Capture),
+    HoldPart,
+    Confirm,
+    Honour,
+    Return,
     Cancel,
     Expire,
     Lapse(LapseReason),
+}
+
+pub(crate) const fn sold(ordered_at: Timestamp) -> ReservationState {
+    ReservationState::Confirmed(Sale { ordered_at, returned: false })
 }
 
 /// A step that is not in the picture of domain.md (invariant 7).
@@ -99,8 +108,14 @@ impl ReservationState {
             (Self::Waiting, Change::Promote(hold)) => Ok(Self::Held(hold)),
             (Self::Waiting, Change::Cancel) => Ok(Self::Cancelled(Ended { ordered_at: None })),
             (Self::Waiting, Change::Lapse(reason)) => Ok(Self::Lapsed(reason)),
-            (Self::Held(hold), Change::Confirm(capture)) => {
-                Ok(Self::Confirmed(Box::new(Sale { ordered_at: hold.ordered_at.unwrap_or(at), capture })))
+            (Self::Waiting, Change::HoldPart) => Ok(Self::Part),
+            (Self::Held(hold), Change::Confirm) => Ok(sold(hold.ordered_at.unwrap_or(at))),
+            (Self::Part, Change::Confirm) => Ok(sold(at)),
+            (Self::Part, Change::Cancel) => Ok(Self::Cancelled(Ended { ordered_at: None })),
+            (Self::Part, Change::Expire) => Ok(Self::Expired(Ended { ordered_at: None })),
+            (Self::Expired(ended), Change::Honour) => Ok(sold(ended.ordered_at.unwrap_or(at))),
+            (Self::Confirmed(sale), Change::Return) if !sale.returned => {
+                Ok(Self::Confirmed(Sale { returned: true, ..sale }))
             }
             (Self::Held(hold), Change::Cancel) => Ok(Self::Cancelled(Ended { ordered_at: hold.ordered_at })),
             (Self::Held(hold), Change::Expire) => Ok(Self::Expired(Ended { ordered_at: hold.ordered_at })),
@@ -111,7 +126,7 @@ impl ReservationState {
     /// What it ended as; `None` while it is live.
     pub(crate) fn ended(&self) -> Option<EndedAs> {
         match self {
-            Self::Waiting | Self::Held(_) => None,
+            Self::Waiting | Self::Held(_) | Self::Part => None,
             Self::Confirmed(_) => Some(EndedAs::Confirmed),
             Self::Cancelled(_) => Some(EndedAs::Cancelled),
             Self::Expired(_) => Some(EndedAs::Expired),

@@ -1,12 +1,12 @@
 //! What the item tells: its state now, and the answer to an accepted command with the values of that moment.
 
-use super::reservation::{Ended, Reservation, ReservationState};
+use super::reservation::{Reservation, ReservationState};
 use super::{Item, Phase};
 use crate::event::{Event, LapseReason, Recorded};
 use crate::idempotency::{Acceptance, Answered};
 use crate::identity::OrderId;
-use crate::ids::Ordinal;
-use crate::payment::Capture;
+use crate::ids::{CaptureNo, Ordinal};
+use crate::payment::{PaymentEvent, RefundReason};
 use crate::rejection::EndedAs;
 use crate::text::CustomerId;
 use crate::time::Timestamp;
@@ -61,6 +61,7 @@ impl Item {
             (Some(EndedAs::Cancelled), _) => StateView::Cancelled,
             (Some(EndedAs::Expired), _) => StateView::Expired,
             (Some(EndedAs::Lapsed(reason)), _) => StateView::Lapsed(reason),
+            (None, ReservationState::Part) => StateView::HeldInBundle,
             (None, ReservationState::Held(hold)) => StateView::Held { expires_at: hold.release_at },
             (None, _) => {
                 let position = self.waitlist.position(ordinal.0).unwrap_or(1);
@@ -76,18 +77,6 @@ impl Item {
         u32::try_from(hold_s.saturating_mul(rounds)).unwrap_or(u32::MAX)
     }
 
-    fn order_of<'r>(&self, reservation: &'r Reservation) -> Option<(Timestamp, OrderState, Option<&'r Capture>)> {
-        match &reservation.state {
-            ReservationState::Waiting | ReservationState::Lapsed(_) => None,
-            ReservationState::Held(hold) => {
-                Some((hold.ordered_at?, OrderState::AwaitingPayment { expires_at: hold.release_at }, None))
-            }
-            ReservationState::Confirmed(sale) => Some((sale.ordered_at, OrderState::Paid, Some(&sale.capture))),
-            ReservationState::Cancelled(Ended { ordered_at }) => Some(((*ordered_at)?, OrderState::Cancelled, None)),
-            ReservationState::Expired(Ended { ordered_at }) => Some(((*ordered_at)?, OrderState::Expired, None)),
-        }
-    }
-
     fn order_summary(&self, ordinal: Ordinal, quantity: Quantity, state: OrderState) -> OrderSummary {
         let amount = self.price_of(quantity);
         OrderSummary { id: OrderId::of(self.id_of(ordinal)), state, amount }
@@ -97,7 +86,7 @@ impl Item {
     #[must_use]
     pub fn reservation_view(&self, ordinal: Ordinal, at: Timestamp) -> Option<ReservationView> {
         let reservation = self.reservation(ordinal)?;
-        let order = self.order_of(reservation);
+        let order = self.order_of(ordinal, reservation);
         Some(ReservationView {
             id: self.id_of(ordinal),
             sku: self.sku.clone(),
@@ -108,7 +97,8 @@ impl Item {
             sequence: self.seq,
             changed: reservation.changed,
             at,
-            order: order.map(|(_, state, _)| self.order_summary(ordinal, reservation.quantity, state)),
+            order: order.map(|(_, state)| self.order_summary(ordinal, reservation.quantity, state)),
+            bundle: self.bundled.bundle_of(ordinal),
         })
     }
 
@@ -116,14 +106,19 @@ impl Item {
     #[must_use]
     pub fn order_view(&self, ordinal: Ordinal, at: Timestamp) -> Option<OrderView> {
         let reservation = self.reservation(ordinal)?;
-        let (placed_at, state, capture) = self.order_of(reservation)?;
+        let (placed_at, state) = self.order_of(ordinal, reservation)?;
         Some(OrderView {
             summary: self.order_summary(ordinal, reservation.quantity, state),
             sku: self.sku.clone(),
             customer: self.customers.get(reservation.customer).id.clone(),
             quantity: reservation.quantity,
             placed_at,
-            capture: capture.cloned(),
+            capture: self
+                .books
+                .captures_of(ordinal)
+                .find_map(|known| known.record.paid_its_order().then(|| known.record.capture.clone())),
+            payment: self.payment_view(ordinal, state),
+            refunds: self.refunds_of(ordinal),
             sequence: self.seq,
             changed: reservation.changed,
             at,
@@ -139,14 +134,20 @@ impl Item {
             | Event::HoldExtended { reservation, .. }
             | Event::WaitlistJoined { reservation, .. }
             | Event::HoldExpired { reservation, .. }
+            | Event::PartHeld { reservation, .. }
+            | Event::PartSettled { reservation, .. }
             | Event::WaitlistLapsed { reservation, .. } => self.answered_reservation(*reservation),
             Event::ReservationCancelled { reservation, .. } => Answered::Cancelled { reservation: *reservation },
-            Event::OrderPlaced { reservation, release_at, .. } => {
-                Answered::Ordered { reservation: *reservation, expires_at: *release_at }
+            Event::OrderPlaced { reservation, release_at, amount, .. } => {
+                if self.books.parked_of(*reservation).any(|record| record.capture.amount == *amount) {
+                    // The next event of the same command pays it.
+                    Answered::Paid { reservation: *reservation }
+                } else {
+                    Answered::Ordered { reservation: *reservation, expires_at: *release_at }
+                }
             }
-            Event::PurchaseConfirmed { reservation, .. } | Event::PaymentCaptured { reservation, .. } => {
-                Answered::Paid { reservation: *reservation }
-            }
+            Event::PurchaseConfirmed { reservation, .. } => Answered::Paid { reservation: *reservation },
+            Event::Payment { reservation, event } => self.answered_payment(*reservation, event),
             Event::ItemCreated { .. }
             | Event::ItemRevised { .. }
             | Event::SaleOpened { .. }
@@ -157,6 +158,28 @@ impl Item {
             | Event::ClockResumed { .. } => Answered::Item(Box::new(self.view())),
         };
         Acceptance { seq: recorded.seq, at: recorded.at, answered }
+    }
+
+    fn answered_payment(&self, reservation: Ordinal, event: &PaymentEvent) -> Answered {
+        match event {
+            PaymentEvent::RefundDue { capture, reason, .. } => {
+                let known = self.books.find(capture.provider, &capture.payment);
+                let (capture, paid) =
+                    (known.map_or(CaptureNo(0), |known| known.no), *reason == RefundReason::SecondCapture);
+                Answered::RefundDue { reservation, capture, paid }
+            }
+            PaymentEvent::OrderRefunded { capture, .. } => Answered::Refunded { reservation, capture: *capture },
+            PaymentEvent::RefundSettled { capture, .. } => Answered::Settled { capture: *capture },
+            PaymentEvent::Captured { .. }
+            | PaymentEvent::LateHonoured { .. }
+            | PaymentEvent::Offered { .. }
+            | PaymentEvent::Failed { .. }
+            | PaymentEvent::Parked { .. }
+            | PaymentEvent::Unclaimed { .. }
+            | PaymentEvent::Noted { .. }
+            | PaymentEvent::Disputed { .. }
+            | PaymentEvent::RefundReported { .. } => Answered::Paid { reservation },
+        }
     }
 
     fn answered_reservation(&self, reservation: Ordinal) -> Answered {
@@ -187,13 +210,22 @@ impl Item {
             }
             Answered::Cancelled { reservation } => {
                 let entry = self.reservation(*reservation)?;
-                let order = self.order_of(entry).map(|_| OrderState::Cancelled);
+                let ordered = matches!(&entry.state, ReservationState::Cancelled(ended) if ended.ordered_at.is_some());
+                let order = ordered.then_some(OrderState::Cancelled);
                 self.reservation_then(*reservation, acceptance, StateView::Cancelled, order)?
             }
             Answered::Ordered { reservation, expires_at } => {
                 self.order_then(*reservation, acceptance, OrderState::AwaitingPayment { expires_at: *expires_at })?
             }
             Answered::Paid { reservation } => self.order_then(*reservation, acceptance, OrderState::Paid)?,
+            Answered::RefundDue { reservation, capture, paid } => {
+                let state = if *paid { OrderState::Paid } else { OrderState::RefundDue };
+                self.order_with_refund(*reservation, acceptance, state, *capture)?
+            }
+            Answered::Refunded { reservation, capture } => {
+                self.order_with_refund(*reservation, acceptance, OrderState::RefundDue, *capture)?
+            }
+            Answered::Settled { capture } => Body::Refund(Box::new(self.capture_view(*capture)?)),
             Answered::Item(view) => Body::Item(view.clone()),
         };
         Some(Answer { body, origin })
@@ -238,12 +270,15 @@ impl Item {
         })))
     }
 
-    fn order_then(&self, ordinal: Ordinal, acceptance: &Acceptance, state: OrderState) -> Option<Body> {
+    pub(super) fn order_then(&self, ordinal: Ordinal, acceptance: &Acceptance, state: OrderState) -> Option<Body> {
         let now = self.order_view(ordinal, acceptance.at)?;
-        let paid = state == OrderState::Paid;
+        let paid = matches!(state, OrderState::Paid | OrderState::RefundDue);
         Some(Body::Order(Box::new(OrderView {
             summary: OrderSummary { state, ..now.summary },
             capture: now.capture.filter(|_| paid),
+            // What was offered, and what went back, is told by reads; an answer tells what its command did.
+            payment: None,
+            refunds: Vec::new(),
             sequence: acceptance.seq,
             changed: acceptance.seq,
             ..now

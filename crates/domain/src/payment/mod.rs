@@ -3,6 +3,16 @@
 //!
 //! What this module does not know: how a provider signs and spells its reports, and how it is asked for anything.
 
+mod books;
+mod event;
+pub(crate) mod judge;
+mod ledger;
+
+pub(crate) use books::Books;
+pub use books::{BooksParts, CaptureRecord, EarlyRefund, MoneyPlace, Offer, OrderBook};
+pub use event::{LateRefusal, PaymentEvent, RefundReason, RefundedBy, SettledBy, UnclaimedBecause};
+pub use ledger::Sums;
+
 use crate::limits::CLIENT_DATA_BYTES_MAX;
 use crate::money::Money;
 use crate::text::{PaymentId, ProviderEventId, TextError};
