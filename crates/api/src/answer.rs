@@ -26,7 +26,7 @@ pub(crate) fn answered(judgement: Judgement) -> Result<Answer, Problem> {
     outcome.map_err(|rejection| refused(&rejection, sequence, at))
 }
 
-fn another_body() -> Problem {
+pub(crate) fn another_body() -> Problem {
     Problem::new(Code::Internal, "the item answered something else than it was asked for")
 }
 
@@ -34,7 +34,12 @@ fn another_body() -> Problem {
 pub(crate) fn reservation(answer: Answer) -> Result<Told<ReservationView>, Problem> {
     match answer.body {
         Body::Reservation(view) => Ok(Told { view, origin: answer.origin }),
-        Body::Order(_) | Body::Item(_) | Body::Reservations { .. } => Err(another_body()),
+        Body::Order(_)
+        | Body::Item(_)
+        | Body::Payment(_)
+        | Body::Refund(_)
+        | Body::Captures { .. }
+        | Body::Reservations { .. } => Err(another_body()),
     }
 }
 
@@ -42,7 +47,12 @@ pub(crate) fn reservation(answer: Answer) -> Result<Told<ReservationView>, Probl
 pub(crate) fn order(answer: Answer) -> Result<Told<OrderView>, Problem> {
     match answer.body {
         Body::Order(view) => Ok(Told { view, origin: answer.origin }),
-        Body::Reservation(_) | Body::Item(_) | Body::Reservations { .. } => Err(another_body()),
+        Body::Reservation(_)
+        | Body::Item(_)
+        | Body::Payment(_)
+        | Body::Refund(_)
+        | Body::Captures { .. }
+        | Body::Reservations { .. } => Err(another_body()),
     }
 }
 
@@ -50,7 +60,12 @@ pub(crate) fn order(answer: Answer) -> Result<Told<OrderView>, Problem> {
 pub(crate) fn item(answer: Answer) -> Result<Told<ItemView>, Problem> {
     match answer.body {
         Body::Item(view) => Ok(Told { view, origin: answer.origin }),
-        Body::Reservation(_) | Body::Order(_) | Body::Reservations { .. } => Err(another_body()),
+        Body::Reservation(_)
+        | Body::Order(_)
+        | Body::Payment(_)
+        | Body::Refund(_)
+        | Body::Captures { .. }
+        | Body::Reservations { .. } => Err(another_body()),
     }
 }
 
@@ -125,6 +140,7 @@ pub(crate) fn reservation_tag(view: &ReservationView) -> String {
     match view.state {
         StateView::Waiting { position, .. } => format!("W/\"{}-{position}\"", view.changed),
         StateView::Held { .. }
+        | StateView::HeldInBundle
         | StateView::Confirmed
         | StateView::Cancelled
         | StateView::Expired

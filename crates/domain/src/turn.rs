@@ -202,7 +202,7 @@ impl<'i> Turn<'i> {
     }
 
     /// Works off what is due, as far as the batch reaches: phases first, for a sale that is over promotes nobody;
-    /// then expiries in order, then money that has lost its claim, then promotions with the units that were freed.
+    /// then expiries in order, then promotions with the units they freed, then money whose reservation is over.
     fn happen_what_is_due(&mut self) {
         let expiries_end = self.batch_left.saturating_sub(EXPIRY_SHARE);
         while let Some(event) = next_due_change(self.item, self.now) {
@@ -215,12 +215,6 @@ impl<'i> Turn<'i> {
             self.record(event, None);
         }
         while self.batch_left > 0
-            && let Some(event) = next_unclaimed(self.item).or_else(|| next_given_back(self.item))
-        {
-            self.batch_left = self.batch_left.saturating_sub(1);
-            self.record(event, None);
-        }
-        while self.batch_left > 0
             && let Some(event) = next_promotion(self.item, self.now)
         {
             self.batch_left = self.batch_left.saturating_sub(1);
@@ -228,6 +222,12 @@ impl<'i> Turn<'i> {
         }
         // The last promotion or lapse may have emptied what was left to sell.
         while let Some(event) = next_due_change(self.item, self.now) {
+            self.record(event, None);
+        }
+        while self.batch_left > 0
+            && let Some(event) = next_unclaimed(self.item).or_else(|| next_given_back(self.item))
+        {
+            self.batch_left = self.batch_left.saturating_sub(1);
             self.record(event, None);
         }
     }

@@ -39,7 +39,7 @@ impl Lane {
         match ask {
             Ask::Query(_) => Self::Read,
             Ask::Command(request) => match request.command {
-                Command::Reserve { .. } | Command::Purchase { .. } => Self::Reserve,
+                Command::Reserve { .. } | Command::Purchase { .. } | Command::HoldPart { .. } => Self::Reserve,
                 Command::CreateItem(_)
                 | Command::ReviseItem { .. }
                 | Command::OpenSale
@@ -50,7 +50,12 @@ impl Lane {
                 | Command::CancelReservation(_)
                 | Command::ExtendHold(_)
                 | Command::PlaceOrder { .. }
-                | Command::ConfirmOrder { .. } => Self::Finish,
+                | Command::ConfirmOrder { .. }
+                | Command::RecordPayment { .. }
+                | Command::OfferPayment { .. }
+                | Command::SettleRefund { .. }
+                | Command::RefundOrder { .. }
+                | Command::SettlePart { .. } => Self::Finish,
             },
         }
     }

@@ -2,16 +2,19 @@
 
 use domain::event::LapseReason;
 use domain::idempotency::{Acceptance, Answered, Entry, Fingerprint};
-use domain::identity::ItemKey;
-use domain::ids::{ItemNo, Ordinal, PartitionNo, Revision, Seq};
+use domain::identity::{BundleId, ItemKey};
+use domain::ids::{CaptureNo, ItemNo, Ordinal, PartitionNo, Revision, Seq};
 use domain::item::{
     CustomerParts, HoldParts, IdempotencyParts, ItemParts, Phase, ReservationParts, SaleParts, StateParts,
 };
 use domain::money::{Currency, Money};
 use domain::partition::Partition;
-use domain::payment::{Capture, Provider};
+use domain::payment::{
+    BooksParts, Capture, CaptureRecord, ClientData, EarlyRefund, LateRefusal, MoneyPlace, Offer, OrderBook, Provider,
+    RefundReason, SettledBy,
+};
 use domain::policy::{ExtensionPolicy, Policy, Settings};
-use domain::text::{CustomerId, ItemName, PaymentId, Sku};
+use domain::text::{CustomerId, ItemName, PaymentId, ProviderEventId, RefundReference, Sku};
 use domain::time::{DurationMs, Timestamp};
 use domain::units::{Quantity, Units};
 use domain::views::{ItemStatus, ItemView};
@@ -30,8 +33,6 @@ fn units(count: u32) -> Units {
 
 /// One reservation in every state there is.
 fn states() -> Vec<StateParts> {
-    let amount = Money { minor: 100, currency: Currency::parse("EUR").expect("a currency") };
-    let payment = PaymentId::parse("pay-1").expect("a payment");
     let hold = HoldParts {
         deadline: at(9_000),
         ordered_at: Some(at(5)),
@@ -41,14 +42,50 @@ fn states() -> Vec<StateParts> {
     vec![
         StateParts::Waiting,
         StateParts::Held(hold),
-        StateParts::Confirmed(SaleParts {
-            ordered_at: at(7),
-            capture: Capture { provider: Provider::Stripe, payment, report: None, amount },
-        }),
+        StateParts::Confirmed(SaleParts { ordered_at: at(7), returned: true }),
+        StateParts::Part,
         StateParts::Cancelled { ordered_at: None },
         StateParts::Expired { ordered_at: Some(at(8)) },
         StateParts::Lapsed(LapseReason::SaleClosed),
     ]
+}
+
+/// A capture in every place there is, and all that is known besides.
+fn books() -> BooksParts {
+    let amount = Money { minor: 100, currency: Currency::parse("EUR").expect("a currency") };
+    let payment = |no: u8| PaymentId::parse(&format!("pay-{no}")).expect("a payment");
+    let report = ProviderEventId::parse("evt-1").expect("a report");
+    let (since, reason) = (at(3), RefundReason::Late(LateRefusal::OthersWait));
+    let reference = RefundReference::parse("re_1").expect("a reference");
+    let places = [
+        MoneyPlace::Parked { until: at(900) },
+        MoneyPlace::Kept,
+        MoneyPlace::Due { reason: RefundReason::WrongAmount { expected: amount }, since },
+        MoneyPlace::Refunded { reason, since, at: at(4), by: SettledBy::Provider { reference } },
+    ];
+    let record = |(no, place)| CaptureRecord {
+        owner: Ordinal(1),
+        capture: Capture { provider: Provider::Stripe, payment: payment(no), report: Some(report.clone()), amount },
+        at: at(2),
+        place,
+        payer: Provider::Generic,
+        reports: no,
+        disputed: no == 1,
+    };
+    let client = ClientData::new(Some("https://pay.example".to_owned()), None).expect("short");
+    let book = OrderBook {
+        offer: Some(Offer { provider: Provider::Simulated, payment: payment(9), client }),
+        captures: (0..4).map(CaptureNo).collect(),
+        failures: 3,
+        early_refunds: 1,
+    };
+    BooksParts {
+        captures: (0..).zip(places).map(record).collect(),
+        orders: vec![(Ordinal(1), book)],
+        reports: vec![(Provider::Stripe, report.clone())],
+        early: vec![(Provider::Generic, payment(8), EarlyRefund { owner: Ordinal(1), amount })],
+        given_back: vec![CaptureNo(2)],
+    }
 }
 
 fn sku() -> Sku {
@@ -83,6 +120,9 @@ fn answers() -> Vec<Answered> {
         Answered::Cancelled { reservation },
         Answered::Ordered { reservation, expires_at: at(2) },
         Answered::Paid { reservation },
+        Answered::RefundDue { reservation, capture: CaptureNo(9), paid: true },
+        Answered::Settled { capture: CaptureNo(9) },
+        Answered::Refunded { reservation, capture: CaptureNo(9) },
         // Seq(5) and at(3) are the acceptance's own, below.
         Answered::Item(Box::new(ItemView {
             sku: sku(),
@@ -117,7 +157,7 @@ fn parts() -> ItemParts {
         seq: Seq(123_456),
         now: at(50),
         freed_by: Seq(0),
-        customers: (0..6)
+        customers: (0..7)
             .map(|no: u8| CustomerParts {
                 id: CustomerId::parse(&format!("customer-{no}")).expect("a customer"),
                 expiries_in_row: no,
@@ -125,6 +165,8 @@ fn parts() -> ItemParts {
             })
             .collect(),
         reservations: (0..).zip(states()).map(reservation).collect(),
+        books: books(),
+        bundled: vec![(Ordinal(3), BundleId::new(PartitionNo(1), 77))],
         idempotency: (1..).zip(answers()).map(accepted).collect(),
     }
 }

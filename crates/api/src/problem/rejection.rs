@@ -75,6 +75,13 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
         R::AmountMismatch { expected } => Problem::new(C::AmountMismatch, "the amount named is not what it costs")
             .with("expected", serde_json::to_value(MoneyBody::from(*expected)).unwrap_or_default()),
         R::PaymentAlreadyUsed => Problem::new(C::PaymentAlreadyUsed, "this payment has paid another order"),
+        R::NotRefundable { reason } => {
+            let (word, sentence) = words::not_refundable(*reason);
+            Problem::new(C::NotRefundable, sentence).with("reason", word)
+        }
+        R::PartOfBundle { bundle } => {
+            Problem::new(C::PartOfBundle, "this reservation is part of a bundle").with("bundle", bundle.to_string())
+        }
         R::ItemFull => Problem::new(C::ItemFull, "the item has taken as many reservations as it can"),
         R::ItemExists => Problem::new(C::ItemExists, "there is an item of this name"),
         R::PhaseConflict { phase } => {
@@ -115,11 +122,12 @@ fn not_started(opens_at: Option<Timestamp>, now: Timestamp) -> Problem {
 mod tests {
     use super::*;
     use domain::event::LapseReason;
-    use domain::ids::Revision;
+    use domain::identity::BundleId;
+    use domain::ids::{PartitionNo, Revision};
     use domain::item::Phase;
     use domain::money::{Currency, Money};
     use domain::policy::SettingError;
-    use domain::rejection::{EndedAs, ExtensionRefusal};
+    use domain::rejection::{EndedAs, ExtensionRefusal, NotRefundable};
     use domain::units::{Quantity, Units};
 
     /// One line a refusal: status, code and facts.
@@ -170,6 +178,11 @@ mod tests {
             ),
             (Rejection::AmountMismatch { expected }, r#"422 amount_mismatch expected={"amount":500,"currency":"USD"}"#),
             (Rejection::PaymentAlreadyUsed, "409 payment_already_used"),
+            (Rejection::NotRefundable { reason: NotRefundable::NotPaid }, r#"409 not_refundable reason="not_paid""#),
+            (
+                Rejection::PartOfBundle { bundle: BundleId::new(PartitionNo(0), 7) },
+                r#"409 part_of_bundle bundle="bnd_00000000000080008000000000000007""#,
+            ),
             (Rejection::ItemFull, "409 item_full"),
             (Rejection::ItemExists, "409 item_exists"),
             (Rejection::PhaseConflict { phase: Phase::Closed }, r#"409 phase_conflict phase="closed""#),

@@ -40,6 +40,7 @@ pub(super) async fn reserve(
     let status = match told.view.state {
         StateView::Waiting { .. } => StatusCode::ACCEPTED,
         StateView::Held { .. }
+        | StateView::HeldInBundle
         | StateView::Confirmed
         | StateView::Cancelled
         | StateView::Expired
@@ -154,7 +155,7 @@ impl Reader<'_> {
 /// Whether waiting for a change is in vain.
 fn is_over(state: &StateView) -> bool {
     match state {
-        StateView::Waiting { .. } | StateView::Held { .. } => false,
+        StateView::Waiting { .. } | StateView::Held { .. } | StateView::HeldInBundle => false,
         StateView::Confirmed | StateView::Cancelled | StateView::Expired | StateView::Lapsed(_) => true,
     }
 }

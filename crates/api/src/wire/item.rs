@@ -2,7 +2,7 @@
 
 use super::money::MoneyBody;
 use super::time::Rfc3339;
-use domain::policy::{CoolOffPolicy, ExtensionPolicy, WaitlistPolicy};
+use domain::policy::{CoolOffPolicy, ExtensionPolicy, PaymentPolicy, WaitlistPolicy};
 use domain::time::Timestamp;
 use domain::views::ItemView;
 use serde::Serialize;
@@ -39,6 +39,14 @@ struct OperatorsPart {
     grace_ms: u64,
     cool_off: CoolOffSettings,
     close_when_sold: bool,
+    payments: PaymentSettings,
+}
+
+#[derive(Serialize)]
+struct PaymentSettings {
+    provider: Option<&'static str>,
+    honour_late: bool,
+    parked_window_ms: u64,
 }
 
 #[derive(Serialize)]
@@ -57,6 +65,13 @@ struct ExtensionSettings {
 struct CoolOffSettings {
     after_expiries: u8,
     lasts_ms: u64,
+}
+
+impl From<PaymentPolicy> for PaymentSettings {
+    fn from(PaymentPolicy { provider, honour_late, parked_window }: PaymentPolicy) -> Self {
+        let provider = provider.map(domain::payment::Provider::name);
+        Self { provider, honour_late, parked_window_ms: parked_window.as_millis() }
+    }
 }
 
 impl From<WaitlistPolicy> for WaitlistSettings {
@@ -112,6 +127,7 @@ impl<'a> ItemBody<'a> {
             grace_ms: policy.grace.as_millis(),
             cool_off: policy.cool_off.into(),
             close_when_sold: policy.close_when_sold,
+            payments: policy.payments.into(),
         };
         Self { operators: Some(part), ..Self::public(view, now) }
     }

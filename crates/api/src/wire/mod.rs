@@ -10,6 +10,7 @@ pub(crate) mod words;
 
 pub(crate) mod item;
 pub(crate) mod order;
+pub(crate) mod refund;
 pub(crate) mod reservation;
 pub(crate) mod shop;
 
@@ -22,4 +23,13 @@ use serde::Serializer;
 /// Writes anything that shows itself as a text.
 pub(crate) fn shown<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
+}
+
+/// The same for what may be absent.
+#[expect(clippy::ref_option, reason = "serde passes fields by reference")]
+pub(crate) fn shown_if_any<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => serializer.collect_str(value),
+        None => serializer.serialize_none(),
+    }
 }

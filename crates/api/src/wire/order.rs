@@ -1,12 +1,13 @@
 //! An order as its owner and operators see it.
 
 use super::money::MoneyBody;
+use super::refund::RefundBody;
 use super::reservation::{item_path, payable_until, reservation_path};
 use super::time::Rfc3339;
 use super::{shown, words};
 use domain::identity::{OrderId, ReservationId};
 use domain::payment::Capture;
-use domain::views::OrderView;
+use domain::views::{OfferStatus, OrderView, PaymentView};
 use serde::Serialize;
 
 /// An order as it is written.
@@ -22,6 +23,7 @@ pub(crate) struct OrderBody<'a> {
     customer: &'a str,
     amount: MoneyBody,
     payment: Option<PaymentBody<'a>>,
+    refunds: Vec<RefundBody<'a>>,
     sequence: u64,
     created_at: Rfc3339,
     expires_at: Option<Rfc3339>,
@@ -29,13 +31,18 @@ pub(crate) struct OrderBody<'a> {
     server_time: Rfc3339,
 }
 
-/// The money that paid an order.
+/// The money that paid an order, or the opportunity to pay it.
 #[derive(Serialize)]
 struct PaymentBody<'a> {
     provider: &'static str,
     status: &'static str,
     reference: &'a str,
-    amount: MoneyBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<MoneyBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -58,7 +65,24 @@ impl<'a> From<&'a Capture> for PaymentBody<'a> {
             provider: capture.provider.name(),
             status: "captured",
             reference: capture.payment.as_str(),
-            amount: capture.amount.into(),
+            amount: Some(capture.amount.into()),
+            url: None,
+            client_secret: None,
+        }
+    }
+}
+
+impl<'a> From<&'a PaymentView> for PaymentBody<'a> {
+    fn from(view: &'a PaymentView) -> Self {
+        // What is over cannot be used, so its secret has no business with anybody.
+        let open = view.status == OfferStatus::Open;
+        Self {
+            provider: view.offer.provider.name(),
+            status: words::offer(view.status),
+            reference: view.offer.payment.as_str(),
+            amount: None,
+            url: view.offer.client.url().filter(|_| open),
+            client_secret: view.offer.client.client_secret().filter(|_| open),
         }
     }
 }
@@ -74,7 +98,8 @@ impl<'a> From<&'a OrderView> for OrderBody<'a> {
             quantity: view.quantity.get(),
             customer: view.customer.as_str(),
             amount: view.summary.amount.into(),
-            payment: view.capture.as_ref().map(PaymentBody::from),
+            payment: view.capture.as_ref().map(PaymentBody::from).or(view.payment.as_ref().map(PaymentBody::from)),
+            refunds: view.refunds.iter().map(RefundBody::of).collect(),
             sequence: view.sequence.0,
             created_at: Rfc3339(view.placed_at),
             expires_at: payable_until(view.summary.state),

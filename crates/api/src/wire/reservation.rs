@@ -4,7 +4,7 @@ use super::money::MoneyBody;
 use super::time::Rfc3339;
 use super::{shown, words};
 use crate::limits::{POLL_AFTER_MS_MAX, POLL_AFTER_MS_MIN};
-use domain::identity::{OrderId, ReservationId};
+use domain::identity::{BundleId, OrderId, ReservationId};
 use domain::views::{OrderState, OrderSummary, ReservationView, StateView};
 use serde::Serialize;
 
@@ -24,6 +24,8 @@ pub(crate) struct ReservationBody<'a> {
     expires_at: Option<Rfc3339>,
     waitlist: Option<WaitlistBody>,
     order: Option<OrderShortBody>,
+    #[serde(serialize_with = "super::shown_if_any", skip_serializing_if = "Option::is_none")]
+    bundle: Option<BundleId>,
     links: ReservationLinks<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     poll_after_ms: Option<u64>,
@@ -86,7 +88,11 @@ fn poll_after_ms(estimated_wait_s: u32) -> u64 {
 pub(super) const fn payable_until(state: OrderState) -> Option<Rfc3339> {
     match state {
         OrderState::AwaitingPayment { expires_at } => Some(Rfc3339(expires_at)),
-        OrderState::Paid | OrderState::Cancelled | OrderState::Expired => None,
+        OrderState::Paid
+        | OrderState::Cancelled
+        | OrderState::Expired
+        | OrderState::RefundDue
+        | OrderState::Refunded => None,
     }
 }
 
@@ -110,7 +116,9 @@ impl<'a> From<&'a ReservationView> for ReservationBody<'a> {
                 (None, Some(WaitlistBody { position, ahead, estimated_wait_s, estimate: "rough" }), None)
             }
             StateView::Lapsed(reason) => (None, None, Some(words::lapse(reason))),
-            StateView::Confirmed | StateView::Cancelled | StateView::Expired => (None, None, None),
+            StateView::HeldInBundle | StateView::Confirmed | StateView::Cancelled | StateView::Expired => {
+                (None, None, None)
+            }
         };
         Self {
             id: view.id,
@@ -124,6 +132,7 @@ impl<'a> From<&'a ReservationView> for ReservationBody<'a> {
             expires_at,
             waitlist,
             order: view.order.map(OrderShortBody::from),
+            bundle: view.bundle,
             links: ReservationLinks {
                 this: view.id,
                 item: view.sku.as_str(),

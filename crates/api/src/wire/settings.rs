@@ -4,13 +4,14 @@ use super::money;
 use super::node::{Given, Node, Object};
 use super::report::Report;
 use domain::limits::{QUANTITY_MAX, WAITLIST_CAPACITY_MAX};
+use domain::payment::Provider;
 use domain::policy::SettingsPatch;
 use domain::text::ItemName;
 use domain::time::{DurationMs, Timestamp};
 use domain::units::Quantity;
 
 /// Every setting's name.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 13] = [
     "name",
     "unit_price",
     "per_order_max",
@@ -21,6 +22,7 @@ pub(super) const NAMES: [&str; 12] = [
     "extension",
     "cool_off",
     "close_when_sold",
+    "payments",
     "opens_at",
     "closes_at",
 ];
@@ -126,6 +128,28 @@ impl SettingsReader<'_, '_> {
             patch.cool_off_lasts = self.duration(object, "lasts_ms", report);
             object.only(&["after_expiries", "lasts_ms"], report);
         });
+        self.group("payments", report, |object, report| {
+            patch.payment_provider = self.provider(object, report);
+            patch.honour_late_payments = self.one(object, "honour_late", report, |node, report| node.flag(report));
+            patch.parked_window = self.duration(object, "parked_window_ms", report);
+            object.only(&["provider", "honour_late", "parked_window_ms"], report);
+        });
         patch
+    }
+
+    /// Who is asked for opportunities to pay; `null`: nobody.
+    fn provider(&self, object: &Object<'_>, report: &mut Report) -> Option<Option<Provider>> {
+        let read = |node: &Node<'_>, report: &mut Report| {
+            let name = node.text(report)?;
+            let known = Provider::named(name).filter(|provider| *provider != Provider::External);
+            known.or_else(|| {
+                node.wrong(report, format!("must be \"simulated\", \"stripe\" or \"generic\", not {name:?}"))
+            })
+        };
+        match object.given("provider", report, read) {
+            Given::Value(provider) => Some(Some(provider)),
+            Given::Nothing => None,
+            Given::Null => Some(None),
+        }
     }
 }

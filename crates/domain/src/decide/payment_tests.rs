@@ -69,7 +69,7 @@ fn stored_money_goes_back_when_its_window_passes_or_its_reservation_ends() {
         t=310   tick                    -> r1 refund due
         t=320   tick                    -> r2 refund due
         t=330   report r1 e3 p3 500     -> stored
-        t=340   cancel r1 ann           -> cancelled, r1 refund due, r2 held until 1340
+        t=340   cancel r1 ann           -> cancelled, r2 held until 1340, r1 refund due
         t=350   report r2 e4 p4 500     -> stored
         t=360   close                   -> closed
         t=650   tick                    -> r2 refund due

@@ -170,7 +170,8 @@ impl Books {
 
     /// The capture of this payment, also where another source told of it under the same id (rule 9).
     pub(crate) fn find(&self, provider: Provider, payment: &PaymentId) -> Option<Known<'_>> {
-        let range = (payment.clone(), Provider::ALL[0])..=(payment.clone(), Provider::ALL[Provider::ALL.len() - 1]);
+        // The first and the last of them, in the order of Provider::ALL.
+        let range = (payment.clone(), Provider::External)..=(payment.clone(), Provider::Stripe);
         let mut found = self.by_payment.range(range).filter(|((_, known), _)| tell_of_one(*known, provider));
         found.next().map(|(_, &no)| Known { no, record: self.record(no) })
     }

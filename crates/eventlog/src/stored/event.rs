@@ -1,14 +1,15 @@
 //! Stored events. Tags are never reused; a body is the idempotency hashes, if any, and the shape of its version.
 
-use super::value::{CaptureV1, IdempotencyV1, MoneyV1, SettingsV1, at, checked, quantity, units};
+use super::payment;
+use super::value::{CaptureV1, IdempotencyV1, MoneyV1, SettingsV1, SettingsV2, at, checked, quantity, units};
 use crate::codec::{CodecError, Kind, from_bytes, to_bytes};
 use crate::record::RawEvent;
 use domain::command::WaitlistChoice;
-use domain::event::{ClosedBy, Event, LapseReason, OpenedBy, PartitionEvent, Recorded};
+use domain::event::{ClosedBy, Event, LapseReason, OpenedBy, PartDecision, PartitionEvent, Recorded};
 use domain::idempotency::Idempotency;
-use domain::identity::ItemKey;
+use domain::identity::{BundleId, ItemKey};
 use domain::ids::{ItemNo, Ordinal, Seq};
-use domain::policy::ItemSpec;
+use domain::policy::{ItemSpec, Settings};
 use domain::text::{CustomerId, Reason, Sku};
 use domain::units::StockChange;
 use serde::{Deserialize, Serialize};
@@ -22,8 +23,14 @@ pub(crate) mod kind {
         Kind { tag: Tag(tag), version: BodyVersion(1) }
     }
 
-    pub(crate) const ITEM_CREATED: Kind = v1(1);
-    pub(crate) const ITEM_REVISED: Kind = v1(2);
+    const fn v2(tag: u16) -> Kind {
+        Kind { tag: Tag(tag), version: BodyVersion(2) }
+    }
+
+    pub(crate) const ITEM_CREATED_V1: Kind = v1(1);
+    pub(crate) const ITEM_CREATED: Kind = v2(1);
+    pub(crate) const ITEM_REVISED_V1: Kind = v1(2);
+    pub(crate) const ITEM_REVISED: Kind = v2(2);
     pub(crate) const SALE_OPENED: Kind = v1(3);
     pub(crate) const SALE_PAUSED: Kind = v1(4);
     pub(crate) const SALE_RESUMED: Kind = v1(5);
@@ -36,19 +43,47 @@ pub(crate) mod kind {
     pub(crate) const HOLD_EXTENDED: Kind = v1(20);
     pub(crate) const ORDER_PLACED: Kind = v1(21);
     pub(crate) const PAYMENT_CAPTURED: Kind = v1(22);
+    pub(crate) const PART_HELD: Kind = v1(23);
+    pub(crate) const PART_SETTLED: Kind = v1(24);
     pub(crate) const HOLD_EXPIRED: Kind = v1(32);
     pub(crate) const HOLD_PROMOTED: Kind = v1(33);
     pub(crate) const WAITLIST_LAPSED: Kind = v1(34);
     pub(crate) const CLOCK_RESUMED: Kind = v1(35);
+    pub(crate) const PAYMENT_PARKED: Kind = v1(48);
+    pub(crate) const LATE_PAYMENT_HONOURED: Kind = v1(49);
+    pub(crate) const REFUND_DUE: Kind = v1(50);
+    pub(crate) const PAYMENT_UNCLAIMED: Kind = v1(51);
+    pub(crate) const PAYMENT_FAILED: Kind = v1(52);
+    pub(crate) const REPORT_NOTED: Kind = v1(53);
+    pub(crate) const CAPTURE_DISPUTED: Kind = v1(54);
+    pub(crate) const REFUND_REPORTED: Kind = v1(55);
+    pub(crate) const REFUND_SETTLED: Kind = v1(56);
+    pub(crate) const ORDER_REFUNDED: Kind = v1(57);
+    pub(crate) const PAYMENT_OFFERED: Kind = v1(58);
     pub(crate) const ITEM_REGISTERED: Kind = v1(256);
 }
 
+/// The shape of both versions, which differ in that of the settings.
 #[derive(Serialize, Deserialize)]
-struct ItemCreatedV1 {
+struct ItemCreatedStored<S> {
     sku: String,
     total: u32,
-    settings: SettingsV1,
+    settings: S,
     key: [u8; 32],
+}
+
+impl<S> ItemCreatedStored<S>
+where
+    Settings: TryFrom<S, Error = CodecError>,
+{
+    fn into_event(self) -> Result<Event, CodecError> {
+        let spec = ItemSpec {
+            sku: checked("sku", Sku::parse(&self.sku))?,
+            total: units(self.total)?,
+            settings: self.settings.try_into()?,
+        };
+        Ok(Event::ItemCreated { spec: Box::new(spec), key: ItemKey::from_bytes(self.key) })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,10 +130,11 @@ struct OrderPlacedV1 {
 }
 
 #[derive(Serialize, Deserialize)]
-struct PaymentCapturedV1 {
+struct PartHeldV1 {
     reservation: u32,
-    capture: CaptureV1,
-    amount_named: bool,
+    customer: String,
+    quantity: u32,
+    bundle: [u8; 16],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -131,15 +167,15 @@ pub(crate) fn encode(recorded: &Recorded) -> (Kind, Vec<u8>) {
     let key = recorded.idempotency;
     match &recorded.event {
         Event::ItemCreated { spec, key: secret } => {
-            let shape = ItemCreatedV1 {
+            let shape = ItemCreatedStored {
                 sku: spec.sku.as_str().to_owned(),
                 total: spec.total.get(),
-                settings: (&spec.settings).into(),
+                settings: SettingsV2::from(&spec.settings),
                 key: *secret.as_bytes(),
             };
             (kind::ITEM_CREATED, body(key, shape))
         }
-        Event::ItemRevised { settings } => (kind::ITEM_REVISED, body(key, SettingsV1::from(&**settings))),
+        Event::ItemRevised { settings } => (kind::ITEM_REVISED, body(key, SettingsV2::from(&**settings))),
         Event::SaleOpened { by } => {
             let by: u8 = match by {
                 OpenedBy::Operator => 1,
@@ -184,7 +220,9 @@ pub(crate) fn encode(recorded: &Recorded) -> (Kind, Vec<u8>) {
         | Event::WaitlistJoined { .. }
         | Event::PurchaseConfirmed { .. }
         | Event::OrderPlaced { .. }
-        | Event::PaymentCaptured { .. } => encode_sale(&recorded.event, key),
+        | Event::PartHeld { .. }
+        | Event::PartSettled { .. } => encode_sale(&recorded.event, key),
+        Event::Payment { reservation, event } => payment::encode(*reservation, event, key),
     }
 }
 
@@ -231,10 +269,18 @@ fn encode_sale(event: &Event, key: Option<Idempotency>) -> (Kind, Vec<u8>) {
             };
             (kind::ORDER_PLACED, body(key, shape))
         }
-        Event::PaymentCaptured { reservation, capture, amount_named } => {
-            let shape =
-                PaymentCapturedV1 { reservation: reservation.0, capture: capture.into(), amount_named: *amount_named };
-            (kind::PAYMENT_CAPTURED, body(key, shape))
+        Event::PartHeld { reservation, customer, quantity, bundle } => {
+            let shape = PartHeldV1 {
+                reservation: reservation.0,
+                customer: customer.as_str().to_owned(),
+                quantity: quantity.get(),
+                bundle: bundle.as_u128().to_le_bytes(),
+            };
+            (kind::PART_HELD, body(key, shape))
+        }
+        Event::PartSettled { reservation, bundle, decision, released } => {
+            let shape = (reservation.0, bundle.as_u128().to_le_bytes(), decision_to(*decision), released.get());
+            (kind::PART_SETTLED, body(key, shape))
         }
         other => unreachable!("{other:?} is encoded by encode"),
     }
@@ -249,17 +295,20 @@ fn open<'de, T: serde::de::DeserializeOwned>(raw: &RawEvent<'de>) -> Result<(Opt
 pub(crate) fn decode(raw: &RawEvent<'_>) -> Result<Recorded, CodecError> {
     let kind = Kind { tag: raw.head.tag, version: raw.head.version };
     let (idempotency, event) = match kind {
+        kind::ITEM_CREATED_V1 => {
+            let (key, stored) = open::<ItemCreatedStored<SettingsV1>>(raw)?;
+            (key, stored.into_event()?)
+        }
         kind::ITEM_CREATED => {
-            let (key, stored) = open::<ItemCreatedV1>(raw)?;
-            let spec = ItemSpec {
-                sku: checked("sku", Sku::parse(&stored.sku))?,
-                total: units(stored.total)?,
-                settings: stored.settings.try_into()?,
-            };
-            (key, Event::ItemCreated { spec: Box::new(spec), key: ItemKey::from_bytes(stored.key) })
+            let (key, stored) = open::<ItemCreatedStored<SettingsV2>>(raw)?;
+            (key, stored.into_event()?)
+        }
+        kind::ITEM_REVISED_V1 => {
+            let (key, stored) = open::<SettingsV1>(raw)?;
+            (key, Event::ItemRevised { settings: Box::new(stored.try_into()?) })
         }
         kind::ITEM_REVISED => {
-            let (key, stored) = open::<SettingsV1>(raw)?;
+            let (key, stored) = open::<SettingsV2>(raw)?;
             (key, Event::ItemRevised { settings: Box::new(stored.try_into()?) })
         }
         kind::SALE_OPENED => {
@@ -369,17 +418,51 @@ fn decode_sale(kind: Kind, raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, E
             };
             (key, event)
         }
-        kind::PAYMENT_CAPTURED => {
-            let (key, stored) = open::<PaymentCapturedV1>(raw)?;
-            let event = Event::PaymentCaptured {
+        kind::PART_HELD => {
+            let (key, stored) = open::<PartHeldV1>(raw)?;
+            let event = Event::PartHeld {
                 reservation: Ordinal(stored.reservation),
-                capture: stored.capture.try_into()?,
-                amount_named: stored.amount_named,
+                customer: checked("customer", CustomerId::parse(&stored.customer))?,
+                quantity: quantity(stored.quantity)?,
+                bundle: bundle(stored.bundle),
             };
             (key, event)
         }
-        unknown => return Err(CodecError::Kind(unknown)),
+        kind::PART_SETTLED => {
+            let (key, (reservation, of, decision, released)) = open::<(u32, [u8; 16], u8, u32)>(raw)?;
+            let (reservation, decision) = (Ordinal(reservation), decision_from(decision)?);
+            (key, Event::PartSettled { reservation, bundle: bundle(of), decision, released: units(released)? })
+        }
+        other => match payment::decode(other, raw.body)? {
+            Some((key, reservation, event)) => (key, Event::Payment { reservation, event: Box::new(event) }),
+            None => return Err(CodecError::Kind(other)),
+        },
     })
+}
+
+fn bundle(bytes: [u8; 16]) -> BundleId {
+    BundleId::from_u128(u128::from_le_bytes(bytes))
+}
+
+const fn decision_to(decision: PartDecision) -> u8 {
+    match decision {
+        PartDecision::Sold => 1,
+        PartDecision::Expired => 2,
+        PartDecision::Cancelled => 3,
+        PartDecision::Abandoned => 4,
+        PartDecision::Returned => 5,
+    }
+}
+
+fn decision_from(code: u8) -> Result<PartDecision, CodecError> {
+    match code {
+        1 => Ok(PartDecision::Sold),
+        2 => Ok(PartDecision::Expired),
+        3 => Ok(PartDecision::Cancelled),
+        4 => Ok(PartDecision::Abandoned),
+        5 => Ok(PartDecision::Returned),
+        other => checked("decision", Err(format!("{other} is not known"))),
+    }
 }
 
 pub(crate) fn encode_partition(recorded: &Recorded<PartitionEvent>) -> (Kind, Vec<u8>) {

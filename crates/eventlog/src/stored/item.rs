@@ -1,11 +1,12 @@
-//! A stored item: what a snapshot holds of it (version 1).
+//! A stored item: what a snapshot holds of it (version 2).
 
+use super::books::BooksV1;
 use super::event::{lapse_from, lapse_to};
-use super::value::{CaptureV1, IdempotencyV1, SettingsV1, at, checked, quantity, units};
+use super::value::{IdempotencyV1, SettingsV2, at, checked, quantity, units};
 use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
 use domain::idempotency::{Acceptance, Answered, Entry, Idempotency};
-use domain::identity::ItemKey;
-use domain::ids::{ItemNo, Ordinal, Revision, Seq};
+use domain::identity::{BundleId, ItemKey};
+use domain::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
 use domain::item::{
     CustomerParts, HoldParts, IdempotencyParts, ItemParts, Phase, ReservationParts, SaleParts, StateParts,
 };
@@ -17,11 +18,11 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 #[derive(Serialize, Deserialize)]
-struct ItemV1 {
+struct ItemV2 {
     no: u32,
     key: [u8; 32],
     sku: String,
-    settings: SettingsV1,
+    settings: SettingsV2,
     phase: u8,
     total: u32,
     revision: u64,
@@ -30,6 +31,8 @@ struct ItemV1 {
     freed_by: u64,
     customers: Vec<(String, u8, u64)>,
     reservations: Vec<ReservationV1>,
+    books: BooksV1,
+    bundled: Vec<(u32, [u8; 16])>,
     idempotency: Vec<(IdempotencyV1, AcceptanceV1)>,
 }
 
@@ -47,10 +50,11 @@ struct ReservationV1 {
 enum StateV1 {
     Waiting,
     Held { deadline_ms: u64, ordered_at_ms: Option<u64>, times: u8, by_ms: u64, grace_ms: u64 },
-    Confirmed { ordered_at_ms: u64, capture: CaptureV1 },
+    Confirmed { ordered_at_ms: u64, returned: bool },
     Cancelled { ordered_at_ms: Option<u64> },
     Expired { ordered_at_ms: Option<u64> },
     Lapsed(u8),
+    Part,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,8 +91,15 @@ enum AnsweredV1 {
         sold: u32,
         waiting: u32,
         revision: u64,
-        settings: SettingsV1,
+        settings: SettingsV2,
     },
+    RefundDue {
+        reservation: u32,
+        capture: u32,
+        paid: bool,
+    },
+    Settled(u32),
+    Refunded(u32, u32),
 }
 
 const fn phase_to(phase: Phase) -> u8 {
@@ -113,7 +124,7 @@ fn phase_from(code: u8) -> Result<Phase, CodecError> {
 /// An item's facts as bytes: the same for the same facts on every machine, so their hash is the state's hash.
 #[must_use]
 pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
-    let stored = ItemV1 {
+    let stored = ItemV2 {
         no: parts.no.as_u32(),
         key: *parts.key.as_bytes(),
         sku: parts.sku.as_str().to_owned(),
@@ -130,6 +141,8 @@ pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
             .map(|found| (found.id.as_str().to_owned(), found.expiries_in_row, found.cooling_until.as_millis()))
             .collect(),
         reservations: parts.reservations.iter().map(reservation_to).collect(),
+        books: (&parts.books).into(),
+        bundled: parts.bundled.iter().map(|(part, bundle)| (part.0, bundle.as_u128().to_le_bytes())).collect(),
         idempotency: parts.idempotency.iter().map(idempotency_to).collect(),
     };
     to_bytes(&stored)
@@ -140,7 +153,7 @@ pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
 /// # Errors
 /// [`CodecError`] where the bytes are not what [`encode_item`] writes.
 pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
-    let stored: ItemV1 = from_snapshot_bytes(bytes)?;
+    let stored: ItemV2 = from_snapshot_bytes(bytes)?;
     let sku = checked("sku", Sku::parse(&stored.sku))?;
     let idempotency = stored.idempotency.into_iter().map(|entry| idempotency_from(&sku, entry));
     Ok(ItemParts {
@@ -154,10 +167,16 @@ pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
         now: at(stored.now_ms),
         freed_by: Seq(stored.freed_by),
         customers: stored.customers.into_iter().map(customer_from).collect::<Result<_, _>>()?,
-        reservations: stored.reservations.into_iter().map(reservation_from).collect::<Result<_, _>>()?,
+        reservations: stored.reservations.iter().map(reservation_from).collect::<Result<_, _>>()?,
+        books: stored.books.try_into()?,
+        bundled: stored.bundled.into_iter().map(part_from).collect(),
         idempotency: idempotency.collect::<Result<_, _>>()?,
         sku,
     })
+}
+
+fn part_from((part, bundle): (u32, [u8; 16])) -> (Ordinal, BundleId) {
+    (Ordinal(part), BundleId::from_u128(u128::from_le_bytes(bundle)))
 }
 
 fn customer_from((id, expiries_in_row, cooling_until): (String, u8, u64)) -> Result<CustomerParts, CodecError> {
@@ -177,11 +196,12 @@ fn reservation_to(parts: &ReservationParts) -> ReservationV1 {
             grace_ms: hold.grace.as_millis(),
         },
         StateParts::Confirmed(sale) => {
-            StateV1::Confirmed { ordered_at_ms: sale.ordered_at.as_millis(), capture: (&sale.capture).into() }
+            StateV1::Confirmed { ordered_at_ms: sale.ordered_at.as_millis(), returned: sale.returned }
         }
         StateParts::Cancelled { ordered_at } => StateV1::Cancelled { ordered_at_ms: ordered(*ordered_at) },
         StateParts::Expired { ordered_at } => StateV1::Expired { ordered_at_ms: ordered(*ordered_at) },
         StateParts::Lapsed(reason) => StateV1::Lapsed(lapse_to(*reason)),
+        StateParts::Part => StateV1::Part,
     };
     ReservationV1 {
         customer: parts.customer,
@@ -192,7 +212,7 @@ fn reservation_to(parts: &ReservationParts) -> ReservationV1 {
     }
 }
 
-fn reservation_from(stored: ReservationV1) -> Result<ReservationParts, CodecError> {
+fn reservation_from(stored: &ReservationV1) -> Result<ReservationParts, CodecError> {
     let state = match stored.state {
         StateV1::Waiting => StateParts::Waiting,
         StateV1::Held { deadline_ms, ordered_at_ms, times, by_ms, grace_ms } => StateParts::Held(HoldParts {
@@ -201,12 +221,13 @@ fn reservation_from(stored: ReservationV1) -> Result<ReservationParts, CodecErro
             extension: ExtensionPolicy { times, by: DurationMs::from_millis(by_ms) },
             grace: DurationMs::from_millis(grace_ms),
         }),
-        StateV1::Confirmed { ordered_at_ms, capture } => {
-            StateParts::Confirmed(SaleParts { ordered_at: at(ordered_at_ms), capture: capture.try_into()? })
+        StateV1::Confirmed { ordered_at_ms, returned } => {
+            StateParts::Confirmed(SaleParts { ordered_at: at(ordered_at_ms), returned })
         }
         StateV1::Cancelled { ordered_at_ms } => StateParts::Cancelled { ordered_at: ordered_at_ms.map(at) },
         StateV1::Expired { ordered_at_ms } => StateParts::Expired { ordered_at: ordered_at_ms.map(at) },
         StateV1::Lapsed(reason) => StateParts::Lapsed(lapse_from(reason)?),
+        StateV1::Part => StateParts::Part,
     };
     Ok(ReservationParts {
         customer: stored.customer,
@@ -233,6 +254,11 @@ fn idempotency_to(parts: &IdempotencyParts) -> (IdempotencyV1, AcceptanceV1) {
             AnsweredV1::Ordered { reservation: reservation.0, expires_at_ms: expires_at.as_millis() }
         }
         Answered::Paid { reservation } => AnsweredV1::Paid(reservation.0),
+        Answered::RefundDue { reservation, capture, paid } => {
+            AnsweredV1::RefundDue { reservation: reservation.0, capture: capture.0, paid: *paid }
+        }
+        Answered::Settled { capture } => AnsweredV1::Settled(capture.0),
+        Answered::Refunded { reservation, capture } => AnsweredV1::Refunded(reservation.0, capture.0),
         Answered::Item(view) => AnsweredV1::Item {
             phase: phase_to(view.status.phase),
             total: view.status.total.get(),
@@ -266,6 +292,13 @@ fn idempotency_from(
             Answered::Ordered { reservation: Ordinal(reservation), expires_at: at(expires_at_ms) }
         }
         AnsweredV1::Paid(reservation) => Answered::Paid { reservation: Ordinal(reservation) },
+        AnsweredV1::RefundDue { reservation, capture, paid } => {
+            Answered::RefundDue { reservation: Ordinal(reservation), capture: CaptureNo(capture), paid }
+        }
+        AnsweredV1::Settled(capture) => Answered::Settled { capture: CaptureNo(capture) },
+        AnsweredV1::Refunded(reservation, capture) => {
+            Answered::Refunded { reservation: Ordinal(reservation), capture: CaptureNo(capture) }
+        }
         AnsweredV1::Item { phase, total, available, held, sold, waiting, revision, settings } => {
             let status = ItemStatus {
                 phase: phase_from(phase)?,

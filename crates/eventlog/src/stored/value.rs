@@ -4,7 +4,7 @@ use crate::codec::CodecError;
 use domain::idempotency::{Fingerprint, Idempotency};
 use domain::money::{Currency, Money};
 use domain::payment::{Capture, Provider};
-use domain::policy::{CoolOffPolicy, ExtensionPolicy, Policy, Settings, WaitlistPolicy};
+use domain::policy::{CoolOffPolicy, ExtensionPolicy, PaymentPolicy, Policy, Settings, WaitlistPolicy};
 use domain::text::{ItemName, PaymentId, ProviderEventId};
 use domain::time::{DurationMs, Timestamp};
 use domain::units::{Quantity, Units};
@@ -73,6 +73,25 @@ impl TryFrom<MoneyV1> for Money {
     }
 }
 
+pub(crate) const fn provider_to(provider: Provider) -> u8 {
+    match provider {
+        Provider::External => 1,
+        Provider::Simulated => 2,
+        Provider::Generic => 3,
+        Provider::Stripe => 4,
+    }
+}
+
+pub(crate) fn provider_from(code: u8) -> Result<Provider, CodecError> {
+    match code {
+        1 => Ok(Provider::External),
+        2 => Ok(Provider::Simulated),
+        3 => Ok(Provider::Generic),
+        4 => Ok(Provider::Stripe),
+        other => checked("provider", Err(format!("{other} is not known"))),
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CaptureV1 {
     provider: u8,
@@ -83,14 +102,8 @@ pub(crate) struct CaptureV1 {
 
 impl From<&Capture> for CaptureV1 {
     fn from(value: &Capture) -> Self {
-        let provider = match value.provider {
-            Provider::External => 1,
-            Provider::Simulated => 2,
-            Provider::Generic => 3,
-            Provider::Stripe => 4,
-        };
         Self {
-            provider,
+            provider: provider_to(value.provider),
             payment: value.payment.as_str().to_owned(),
             report: value.report.as_ref().map(|report| report.as_str().to_owned()),
             amount: value.amount.into(),
@@ -102,15 +115,8 @@ impl TryFrom<CaptureV1> for Capture {
     type Error = CodecError;
 
     fn try_from(value: CaptureV1) -> Result<Self, CodecError> {
-        let provider = match value.provider {
-            1 => Provider::External,
-            2 => Provider::Simulated,
-            3 => Provider::Generic,
-            4 => Provider::Stripe,
-            other => return checked("provider", Err(format!("{other} is not known"))),
-        };
         Ok(Self {
-            provider,
+            provider: provider_from(value.provider)?,
             payment: checked("payment", PaymentId::parse(&value.payment))?,
             report: match value.report {
                 Some(report) => Some(checked("report", ProviderEventId::parse(&report))?),
@@ -187,9 +193,46 @@ impl TryFrom<SettingsV1> for Settings {
                     lasts: DurationMs::from_millis(value.cool_off_lasts_ms),
                 },
                 close_when_sold: value.close_when_sold,
+                // Written before there was a choice: as every item was then.
+                payments: PaymentPolicy::default(),
             },
             opens_at: value.opens_at_ms.map(at),
             closes_at: value.closes_at_ms.map(at),
         })
+    }
+}
+
+/// Settings as they were, and how orders are paid.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SettingsV2 {
+    before: SettingsV1,
+    provider: Option<u8>,
+    honours_late: bool,
+    parked_window_ms: u64,
+}
+
+impl From<&Settings> for SettingsV2 {
+    fn from(value: &Settings) -> Self {
+        let payments = value.policy.payments;
+        Self {
+            before: value.into(),
+            provider: payments.provider.map(provider_to),
+            honours_late: payments.honour_late,
+            parked_window_ms: payments.parked_window.as_millis(),
+        }
+    }
+}
+
+impl TryFrom<SettingsV2> for Settings {
+    type Error = CodecError;
+
+    fn try_from(value: SettingsV2) -> Result<Self, CodecError> {
+        let mut settings = Self::try_from(value.before)?;
+        settings.policy.payments = PaymentPolicy {
+            provider: value.provider.map(provider_from).transpose()?,
+            honour_late: value.honours_late,
+            parked_window: DurationMs::from_millis(value.parked_window_ms),
+        };
+        Ok(settings)
     }
 }

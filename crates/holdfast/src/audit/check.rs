@@ -15,15 +15,17 @@ pub(crate) enum Promise {
     Fifo,
     /// No hold ends before its time, and no payment is taken after it.
     HoldTime,
-    /// Money taken is price × units sold.
+    /// Money kept is price × units paid for; all other money goes back, once.
     Money,
+    /// Every capture is parked, kept, due or refunded.
+    MoneyConserved,
     /// What the crowd was told is in the log.
     Told,
 }
 
 impl Promise {
     /// All of them, in the order they are shown.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Contiguous,
         Self::NeverOversold,
         Self::Lives,
@@ -31,6 +33,7 @@ impl Promise {
         Self::Fifo,
         Self::HoldTime,
         Self::Money,
+        Self::MoneyConserved,
         Self::Told,
     ];
 
@@ -43,7 +46,8 @@ impl Promise {
             Self::CustomerLimit => "no customer ever above the limit",
             Self::Fifo => "promoted in the order of the line, overtaken by nobody",
             Self::HoldTime => "no hold ended early, no payment taken late",
-            Self::Money => "money taken = price × units sold",
+            Self::Money => "money kept = price × units paid for, all other goes back once",
+            Self::MoneyConserved => "captured = parked + kept + due + refunded",
             Self::Told => "everything the crowd was told is in the log",
         }
     }

@@ -4,9 +4,11 @@
 //! what was promised. It never stops at a contradiction; the books go on with what the event says.
 
 use super::check::{Findings, Promise};
-use domain::event::{Event, Recorded};
+use super::money::{MoneyBooks, Purse};
+use domain::event::{Event, PartDecision, Recorded};
 use domain::identity::ItemKey;
 use domain::money::Money;
+use domain::payment::Capture;
 use domain::policy::ItemSpec;
 use std::collections::{BTreeSet, HashMap};
 
@@ -29,6 +31,8 @@ pub(crate) struct Ledger {
     entries: Vec<Entry>,
     line: BTreeSet<u32>,
     customers: HashMap<String, i64>,
+    parts: BTreeSet<u32>,
+    pub(super) purse: Purse,
 }
 
 /// Sums over an item's whole life, in units where nothing else is said.
@@ -54,8 +58,8 @@ pub(crate) struct Books {
     pub(crate) cancelled: u64,
     /// Waiters who never got a turn.
     pub(crate) lapsed: u64,
-    /// Captures, in minor units.
-    pub(crate) captured: i128,
+    /// Money.
+    pub(crate) money: MoneyBooks,
 }
 
 impl Books {
@@ -92,6 +96,8 @@ pub(crate) enum Life {
     Expired,
     /// Never got a turn.
     Lapsed,
+    /// Sold, and its units returned by a refund.
+    Returned,
 }
 
 impl Ledger {
@@ -110,6 +116,8 @@ impl Ledger {
             entries: Vec::new(),
             line: BTreeSet::new(),
             customers: HashMap::new(),
+            parts: BTreeSet::new(),
+            purse: Purse::default(),
         }
     }
 
@@ -137,11 +145,7 @@ impl Ledger {
 
     /// What can be said only once everything is entered.
     pub(crate) fn close(&mut self) {
-        let due = i128::from(self.price.minor) * i128::from(self.books.sold);
-        let captured = self.books.captured;
-        self.check(Promise::Money, due == captured, || {
-            format!("{captured} minor units were captured, and price × sold is {due}")
-        });
+        self.close_money();
         let held: i64 =
             self.entries.iter().filter(|one| matches!(one.life, Life::Held { .. })).map(|one| one.quantity).sum();
         let counted = self.books.held();
@@ -150,7 +154,7 @@ impl Ledger {
         });
     }
 
-    fn check(&mut self, promise: Promise, kept: bool, words: impl FnOnce() -> String) {
+    pub(super) fn check(&mut self, promise: Promise, kept: bool, words: impl FnOnce() -> String) {
         self.findings.check(promise, kept, words);
     }
 
@@ -191,6 +195,7 @@ impl Ledger {
                 self.nobody_waits(reservation.0);
                 self.begin(reservation.0, customer.as_str(), quantity.get(), Life::Waiting);
                 self.grant(reservation.0, u64::MAX);
+                self.take_paid(reservation.0, capture);
                 self.sell(reservation.0, capture.amount);
             }
             Event::ReservationCancelled { reservation, released } => {
@@ -201,7 +206,16 @@ impl Ledger {
             Event::OrderPlaced { reservation, amount, release_at, .. } => {
                 self.order(reservation.0, *amount, release_at.as_millis());
             }
-            Event::PaymentCaptured { reservation, capture, .. } => self.sell(reservation.0, capture.amount),
+            Event::Payment { reservation, event } => self.pay(reservation.0, event),
+            Event::PartHeld { reservation, customer, quantity, .. } => {
+                self.nobody_waits(reservation.0);
+                self.begin(reservation.0, customer.as_str(), quantity.get(), Life::Waiting);
+                self.parts.insert(reservation.0);
+                self.grant(reservation.0, u64::MAX);
+            }
+            Event::PartSettled { reservation, decision, released, .. } => {
+                self.settle_part(reservation.0, *decision, i64::from(released.get()));
+            }
             Event::HoldExpired { reservation, released, .. } => {
                 self.books.expired += 1;
                 self.end(reservation.0, Life::Expired, i64::from(released.get()));
@@ -293,7 +307,7 @@ impl Ledger {
         }
     }
 
-    fn sell(&mut self, number: u32, amount: Money) {
+    pub(super) fn sell(&mut self, number: u32, amount: Money) {
         let at = self.at;
         let before = self.life(number);
         self.check(Promise::HoldTime, matches!(before, Some(Life::Held { until }) if at < until), || {
@@ -305,7 +319,94 @@ impl Ledger {
             format!("reservation {number} was paid with {amount}, and {due} is due")
         });
         self.books.sold += entry.quantity;
-        self.books.captured += i128::from(amount.minor);
+        self.books.money.paid_units += entry.quantity;
+    }
+
+    /// A sale after its hold had expired: its units are granted anew, past nobody, and sold at once.
+    pub(super) fn honour(&mut self, number: u32, capture: &Capture) {
+        self.nobody_waits(number);
+        let entry = self.turn(number, Life::Sold, |life| life == Life::Expired);
+        let (due, paid) = (self.price_of(number), i128::from(capture.amount.minor));
+        self.check(Promise::Money, paid == due && capture.amount.currency == self.price.currency, || {
+            format!("reservation {number} was honoured for {paid}, and {due} is due")
+        });
+        self.books.granted += entry.quantity;
+        self.books.sold += entry.quantity;
+        self.books.money.paid_units += entry.quantity;
+        self.books.money.honoured_late += 1;
+        let theirs = self.customers.entry(entry.customer).or_default();
+        *theirs += entry.quantity;
+        let (theirs, limit) = (*theirs, self.limit);
+        self.check(Promise::CustomerLimit, theirs <= limit, || {
+            format!("reservation {number} was honoured, and its customer has {theirs} of {limit}")
+        });
+    }
+
+    /// The money of a sale goes back, and with it its units or not.
+    pub(super) fn unsell(&mut self, number: u32, released: i64) {
+        let entry = self.entries.get(number as usize).cloned();
+        let quantity = entry.as_ref().map_or(0, |entry| entry.quantity);
+        let sold = self.life(number) == Some(Life::Sold);
+        self.check(Promise::Lives, sold && (released == 0 || released == quantity), || {
+            format!("reservation {number} was refunded and released {released} of {quantity}")
+        });
+        self.books.money.paid_units -= quantity;
+        self.unsell_units(number, released);
+    }
+
+    fn unsell_units(&mut self, number: u32, released: i64) {
+        if released == 0 {
+            return;
+        }
+        let entry = self.turn(number, Life::Returned, |life| life == Life::Sold);
+        self.books.sold -= released;
+        self.books.released += released;
+        if let Some(theirs) = self.customers.get_mut(&entry.customer) {
+            *theirs -= entry.quantity;
+        }
+    }
+
+    fn settle_part(&mut self, number: u32, decision: PartDecision, released: i64) {
+        let part = self.part(number);
+        self.check(Promise::Lives, part, || format!("reservation {number} follows a bundle and is no part of one"));
+        match decision {
+            PartDecision::Sold => {
+                let entry = self.turn(number, Life::Sold, |life| matches!(life, Life::Held { .. }));
+                self.books.sold += entry.quantity;
+            }
+            PartDecision::Expired => {
+                self.books.expired += 1;
+                self.end_part(number, Life::Expired, released);
+            }
+            PartDecision::Cancelled | PartDecision::Abandoned => {
+                self.books.cancelled += 1;
+                self.end_part(number, Life::Cancelled, released);
+            }
+            PartDecision::Returned => self.unsell_units(number, released),
+        }
+    }
+
+    /// A part has no time of its own; when its bundle's had come is for the bundle's books to say.
+    fn end_part(&mut self, number: u32, to: Life, released: i64) {
+        if let Some(entry) = self.entries.get_mut(number as usize)
+            && let Life::Held { until } = &mut entry.life
+        {
+            *until = 0;
+        }
+        self.end(number, to, released);
+    }
+
+    pub(super) fn part(&self, number: u32) -> bool {
+        self.parts.contains(&number)
+    }
+
+    pub(super) fn price_of(&self, number: u32) -> i128 {
+        let quantity = self.entries.get(number as usize).map_or(0, |entry| entry.quantity);
+        self.unit_price() * i128::from(quantity)
+    }
+
+    pub(super) fn unit_price(&self) -> i128 {
+        i128::from(self.price.minor)
     }
 
     fn end(&mut self, number: u32, to: Life, released: i64) {
@@ -318,7 +419,7 @@ impl Ledger {
         let may_end = |life| match to {
             Life::Expired => matches!(life, Life::Held { .. }),
             Life::Lapsed => life == Life::Waiting,
-            Life::Waiting | Life::Held { .. } | Life::Sold | Life::Cancelled => {
+            Life::Waiting | Life::Held { .. } | Life::Sold | Life::Cancelled | Life::Returned => {
                 matches!(life, Life::Waiting | Life::Held { .. })
             }
         };

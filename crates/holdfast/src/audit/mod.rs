@@ -5,6 +5,7 @@
 
 mod check;
 mod ledger;
+mod money;
 mod read;
 mod render;
 

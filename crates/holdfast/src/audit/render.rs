@@ -49,7 +49,13 @@ fn books(audit: &Audit) -> String {
     row("holds expired", &|books| books.expired.to_string());
     row("cancelled", &|books| books.cancelled.to_string());
     row("waited in vain", &|books| books.lapsed.to_string());
-    row("captured, in minor units", &|books| books.captured.to_string());
+    row("captured, in minor units", &|books| books.money.captured.to_string());
+    row("  of it paid for goods", &|books| books.money.kept.to_string());
+    row("  waits for its order", &|books| books.money.parked.to_string());
+    row("  is to go back", &|books| books.money.due.to_string());
+    row("  has gone back", &|books| books.money.refunded.to_string());
+    row("refunds", &|books| books.money.refunds.to_string());
+    row("late payments honoured", &|books| books.money.honoured_late.to_string());
     tables::plain(&table)
 }
 

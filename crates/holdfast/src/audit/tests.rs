@@ -5,9 +5,9 @@ use crate::audit::check::Promise;
 use domain::command::WaitlistChoice;
 use domain::event::{ClosedBy, OpenedBy};
 use domain::identity::ItemKey;
-use domain::ids::{Ordinal, PartitionNo, Seq};
+use domain::ids::{CaptureNo, Ordinal, PartitionNo, Seq};
 use domain::money::{Currency, Money};
-use domain::payment::{Capture, Provider};
+use domain::payment::{Capture, LateRefusal, PaymentEvent, Provider, RefundReason, SettledBy};
 use domain::policy::{ItemSpec, Policy, Settings};
 use domain::text::{CustomerId, ItemName, PaymentId, Sku};
 use domain::time::Timestamp;
@@ -84,7 +84,8 @@ fn ordered(number: u32, minor: u64) -> Event {
 fn captured(number: u32, minor: u64) -> Event {
     let payment = PaymentId::parse(&format!("pay-{number}")).expect("it works");
     let capture = Capture { provider: Provider::External, payment, report: None, amount: money(minor) };
-    Event::PaymentCaptured { reservation: Ordinal(number), capture, amount_named: false }
+    let event = Box::new(PaymentEvent::Captured { capture, amount_named: false });
+    Event::Payment { reservation: Ordinal(number), event }
 }
 
 const OPENED: Event = Event::SaleOpened { by: OpenedBy::Operator };
@@ -237,4 +238,52 @@ fn a_close_that_miscounts_those_who_waited_is_caught() {
     events.pop();
     events.push((1_200, Event::SaleClosed { by: ClosedBy::SoldOut, lapsed: 7 }));
     check(1, events, &Told::default(), Some(Promise::Lives));
+}
+
+fn paid(number: u32, payment: &str, minor: u64, event: impl FnOnce(Capture) -> PaymentEvent) -> Event {
+    let payment = PaymentId::parse(payment).expect("it works");
+    let capture = Capture { provider: Provider::Simulated, payment, report: None, amount: money(minor) };
+    Event::Payment { reservation: Ordinal(number), event: Box::new(event(capture)) }
+}
+
+fn settled(number: u32, capture: u32) -> Event {
+    let event = PaymentEvent::RefundSettled { capture: CaptureNo(capture), by: SettledBy::Report };
+    Event::Payment { reservation: Ordinal(number), event: Box::new(event) }
+}
+
+#[test]
+fn late_money_is_honoured_or_goes_back_once() {
+    let honoured = |capture| PaymentEvent::LateHonoured { capture, amount_named: false };
+    let due = |capture| PaymentEvent::RefundDue {
+        capture,
+        reason: RefundReason::Late(LateRefusal::NoStock),
+        amount_named: false,
+    };
+    let late = |event| vec![(1, held(0, "ann")), (1_000, expired(0)), (1_001, event)];
+    check(1, late(paid(0, "p1", PRICE, honoured)), &Told::default(), None);
+    check(1, late(paid(0, "p1", PRICE - 1, honoured)), &Told::default(), Some(Promise::Money));
+    let mut twice = late(paid(0, "p1", PRICE, due));
+    twice.extend([(1_002, settled(0, 0))]);
+    check(1, twice.clone(), &Told::default(), None);
+    twice.extend([(1_003, settled(0, 0))]);
+    check(1, twice, &Told::default(), Some(Promise::Money));
+}
+
+#[test]
+fn a_late_sale_past_somebody_who_waits_is_caught() {
+    let honoured = |capture| PaymentEvent::LateHonoured { capture, amount_named: false };
+    let events = vec![
+        (1, held(0, "ann")),
+        (2, joined(1, "bob", 1)),
+        (1_000, expired(0)),
+        (1_001, paid(0, "p1", PRICE, honoured)),
+    ];
+    check(1, events, &Told::default(), Some(Promise::Fifo));
+}
+
+#[test]
+fn right_money_in_time_that_goes_back_is_caught() {
+    let due = |capture| PaymentEvent::RefundDue { capture, reason: RefundReason::SecondCapture, amount_named: false };
+    let events = vec![(1, held(0, "ann")), (2, ordered(0, PRICE)), (3, paid(0, "p1", PRICE, due))];
+    check(1, events, &Told::default(), Some(Promise::Money));
 }
