@@ -121,6 +121,8 @@ pub struct EngineStatus {
     pub items_stopped: Vec<(Sku, String)>,
     /// Wall clock minus engine time, in milliseconds.
     pub clock_offset_ms: i64,
+    /// Follow-ups (payment opportunities, refunds, messages) that are not done yet.
+    pub follow_ups_open: usize,
     /// Each partition's last durable record.
     pub partitions: Vec<(PartitionNo, u64)>,
     /// Why the log failed, if it did: nothing is acknowledged any more.
@@ -237,6 +239,7 @@ impl Engine {
             items_awake: partitions.iter().map(|registry| registry.awake.load(Ordering::Relaxed)).sum(),
             items_stopped: self.stopped(),
             clock_offset_ms: self.inner.clock.offset_ms(),
+            follow_ups_open: partitions.iter().map(|registry| registry.open_follow_ups.load(Ordering::Relaxed)).sum(),
             partitions: partitions.iter().map(|registry| (registry.no, registry.durable().0)).collect(),
             failed: self.inner.failure.borrow().clone(),
         }
@@ -260,6 +263,12 @@ impl Engine {
     /// Takes nothing new from here on.
     pub fn drain(&self) {
         self.inner.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets go of everything at once, as a crash would: for tests.
+    #[cfg(test)]
+    pub(crate) fn abandon(&self) {
+        self.inner.keepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).abort_all();
     }
 
     /// Ends the engine cleanly: everything handed over is committed, every log is closed with its anchor last.

@@ -16,6 +16,8 @@ pub mod limits;
 pub mod ports;
 pub mod shell;
 
+pub mod followups;
+
 mod actor;
 mod mailbox;
 mod projection;
@@ -26,6 +28,7 @@ mod slot;
 mod snapshots;
 
 pub use error::SubmitError;
+pub use followups::{FollowUpStore, Outside};
 pub use handle::{CustomerPage, Engine, EngineStatus, ItemHandle};
 pub use open::{EngineConfig, OpenError, OpenReport, PartitionReport, Timeouts, Unrecovered};
 

@@ -3,6 +3,7 @@
 use crate::clock::{Clock, WallClock, system_wall_clock};
 use crate::commit;
 use crate::fold::{Folded, FoldedItem};
+use crate::followups::{Feed, FollowUpStore, Follower, Outside};
 use crate::handle::{Engine, Inner};
 use crate::projection::Projection;
 use crate::registry::{Registry, RegistryParts};
@@ -56,6 +57,8 @@ pub struct EngineConfig {
     pub on_stall: OnStall,
     /// The wall clock.
     pub wall_clock: WallClock,
+    /// Whom follow-ups reach.
+    pub outside: Outside,
 }
 
 impl Default for EngineConfig {
@@ -67,6 +70,7 @@ impl Default for EngineConfig {
             claimant: concat!("holdfast ", env!("CARGO_PKG_VERSION")).to_owned(),
             on_stall: Arc::new(|words| tracing::error!("{words}")),
             wall_clock: system_wall_clock(),
+            outside: Outside::default(),
         }
     }
 }
@@ -145,6 +149,8 @@ pub struct Unrecovered {
     pub log: Box<dyn LocalLog>,
     /// Its snapshots, if it keeps any.
     pub snapshots: Option<SnapshotStore>,
+    /// Where its follower keeps what is still to be done.
+    pub follow_ups: FollowUpStore,
 }
 
 impl Engine {
@@ -160,7 +166,8 @@ impl Engine {
             let log = SledLog::open(&place.path, place.log_id, options)
                 .map_err(|error| OpenError::Log { partition: place.no, error })?;
             let snapshots = Some(log.snapshots());
-            logs.push(Unrecovered { partition: place.no, log: Box::new(log), snapshots });
+            let follow_ups = FollowUpStore::File(place.path.join("follow-ups.json"));
+            logs.push(Unrecovered { partition: place.no, log: Box::new(log), snapshots, follow_ups });
         }
         Self::open_logs(logs, config, Some(data_dir))
     }
@@ -217,11 +224,12 @@ struct RecoveredPartition {
     tail: ChainPoint,
     log: Box<dyn LocalLog>,
     snapshots: Option<SnapshotStore>,
+    follow_ups: FollowUpStore,
     report: PartitionReport,
 }
 
 fn recover_one(unrecovered: Unrecovered) -> Result<RecoveredPartition, OpenError> {
-    let Unrecovered { partition, mut log, snapshots } = unrecovered;
+    let Unrecovered { partition, mut log, snapshots, follow_ups } = unrecovered;
     let (from, mut folded) = match snapshots.as_ref().and_then(snapshots::newest) {
         Some((point, folded)) => (point, folded),
         None => (ChainPoint::START, Folded::new(partition)),
@@ -238,7 +246,7 @@ fn recover_one(unrecovered: Unrecovered) -> Result<RecoveredPartition, OpenError
         broken: folded.broken(),
         cut: recovered.cut,
     };
-    Ok(RecoveredPartition { folded, tail: recovered.tail, log, snapshots, report })
+    Ok(RecoveredPartition { folded, tail: recovered.tail, log, snapshots, follow_ups, report })
 }
 
 /// What all partitions start with.
@@ -266,6 +274,7 @@ impl Start<'_> {
         let snapshotter = Snapshotter::start(no, Arc::clone(&reader), recovered.snapshots.clone())?;
         let name = format!("committer-{}", no.0);
         let (committer, committed) = commit::spawn(name, log, claim.chain, snapshotter.after_commit())?;
+        let (feed, fed) = Feed::new(durable);
         let (slots, projection) = self.seat(recovered.folded.items.into_values());
         let registry = Arc::new(Registry::new(RegistryParts {
             partition: recovered.folded.partition,
@@ -279,9 +288,12 @@ impl Start<'_> {
             snapshots: recovered.snapshots,
             committer,
             failure: self.failure.clone(),
+            feed,
         }));
         completers.spawn(Arc::clone(&registry).complete(committed));
         keepers.spawn(Arc::clone(&registry).keep_time());
+        let outside = self.config.outside.clone();
+        keepers.spawn(Follower::run(Arc::clone(&registry), outside, recovered.follow_ups, fed));
         Ok(registry)
     }
 

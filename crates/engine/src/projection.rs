@@ -33,6 +33,7 @@ impl Projection {
         for recorded in events {
             if let Event::HoldPlaced { reservation, customer, .. }
             | Event::WaitlistJoined { reservation, customer, .. }
+            | Event::PartHeld { reservation, customer, .. }
             | Event::PurchaseConfirmed { reservation, customer, .. } = &recorded.event
             {
                 self.add(customer, Place { item, ordinal: *reservation });

@@ -5,10 +5,12 @@ use crate::actor;
 use crate::clock::Clock;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
+use crate::followups::{Feed, Terms, is_of_interest};
 use crate::mailbox::{Caller, NotTaken, mailbox};
 use crate::projection::Projection;
 use crate::shell::{Ask, Asked, MonoTime, Reply, Shell, Wake};
 use crate::slot::{Seat, Slot};
+use domain::event::Recorded;
 use domain::ids::{ItemNo, PartitionNo};
 use domain::partition::Partition;
 use domain::text::Sku;
@@ -49,6 +51,10 @@ pub(crate) struct Registry {
     durable: AtomicU64,
     projected: AtomicU64,
     failure: watch::Sender<Option<String>>,
+    /// To the follower.
+    pub(crate) feed: Feed,
+    /// Follow-ups that are not done yet, for whoever asks how the engine is.
+    pub(crate) open_follow_ups: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -75,6 +81,7 @@ pub(crate) struct RegistryParts {
     pub(crate) snapshots: Option<SnapshotStore>,
     pub(crate) committer: mpsc::Sender<ToCommitter>,
     pub(crate) failure: watch::Sender<Option<String>>,
+    pub(crate) feed: Feed,
 }
 
 impl Registry {
@@ -97,6 +104,8 @@ impl Registry {
             durable: AtomicU64::new(parts.durable.0),
             projected: AtomicU64::new(parts.durable.0),
             failure: parts.failure,
+            feed: parts.feed,
+            open_follow_ups: AtomicUsize::new(0),
         };
         for slot in parts.slots {
             registry.settle(&registry.add(slot));
@@ -346,6 +355,19 @@ impl Registry {
             }
         }
         self.projected.store(upto.0, Ordering::Release);
+        self.feed.push(upto, self.to_follow_up(&mut group));
         self.committed.notify_waiters();
+    }
+
+    /// The few events of a group that something may follow from.
+    fn to_follow_up(&self, group: &mut [crate::shell::Handover<Caller>]) -> Vec<(ItemNo, Recorded)> {
+        let mut found = Vec::new();
+        for handover in group {
+            let Some(slot) = self.slot(handover.item) else { continue };
+            let terms = Terms { provider: slot.view().settings.policy.payments.provider };
+            let events = handover.events.drain(..).filter(|recorded| is_of_interest(&recorded.event, terms));
+            found.extend(events.map(|recorded| (handover.item, recorded)));
+        }
+        found
     }
 }

@@ -24,7 +24,12 @@ fn disk() -> MemoryDisk {
 
 /// A start of the process on this disk. The wall clock stands: engine time moves with tokio's paused clock.
 fn start(disk: &MemoryDisk) -> Engine {
-    let log = Unrecovered { partition: PartitionNo(0), log: Box::new(MemoryLog::open(disk.clone())), snapshots: None };
+    let log = Unrecovered {
+        partition: PartitionNo(0),
+        log: Box::new(MemoryLog::open(disk.clone())),
+        snapshots: None,
+        follow_ups: crate::FollowUpStore::memory(),
+    };
     let config =
         EngineConfig { wall_clock: Arc::new(|| Timestamp::from_millis(1_767_225_600_000)), ..EngineConfig::default() };
     Engine::open_logs(vec![log], &config, None).expect("it opens").0
@@ -32,7 +37,7 @@ fn start(disk: &MemoryDisk) -> Engine {
 
 /// Awaits something that a thread outside the runtime takes part in. Paused time would otherwise jump to the next
 /// timeout as soon as the runtime has nothing to do itself.
-async fn settled<T>(waiting: impl Future<Output = T>) -> T {
+pub(crate) async fn settled<T>(waiting: impl Future<Output = T>) -> T {
     let (done, over) = std::sync::mpsc::channel::<()>();
     let hold_time = tokio::task::spawn_blocking(move || {
         let _over = over.recv();
@@ -43,7 +48,7 @@ async fn settled<T>(waiting: impl Future<Output = T>) -> T {
     result
 }
 
-fn spec(sku: &str, total: u32) -> ItemSpec {
+pub(crate) fn spec(sku: &str, total: u32) -> ItemSpec {
     let settings = Settings {
         name: ItemName::parse("thing").expect("a name"),
         unit_price: Money { minor: 100, currency: Currency::parse("USD").expect("a currency") },
@@ -55,19 +60,24 @@ fn spec(sku: &str, total: u32) -> ItemSpec {
 }
 
 async fn open_item(engine: &Engine, sku: &str, total: u32) -> crate::ItemHandle {
-    let created = settled(engine.create_item(spec(sku, total), None)).await;
+    open_item_as(engine, spec(sku, total)).await
+}
+
+pub(crate) async fn open_item_as(engine: &Engine, spec: ItemSpec) -> crate::ItemHandle {
+    let sku = spec.sku.clone();
+    let created = settled(engine.create_item(spec, None)).await;
     created.expect("a judgement").outcome.expect("created");
-    let item = engine.find(&Sku::parse(sku).expect("a sku")).expect("it is there");
+    let item = engine.find(&sku).expect("it is there");
     let opened = settled(item.command(Command::OpenSale, None)).await;
     opened.expect("a judgement").outcome.expect("opened");
     item
 }
 
-fn customer(name: &str) -> CustomerId {
+pub(crate) fn customer(name: &str) -> CustomerId {
     CustomerId::parse(name).expect("a customer")
 }
 
-fn reserve(name: &str) -> Command {
+pub(crate) fn reserve(name: &str) -> Command {
     Command::Reserve { customer: customer(name), quantity: Quantity::ONE, waitlist: WaitlistChoice::Join }
 }
 

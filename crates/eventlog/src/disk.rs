@@ -28,7 +28,10 @@ pub(crate) fn create_dir(dir: &Path) -> Result<(), LogError> {
 
 /// Replaces a file in one step: after a crash it is the old one or the new one. A temporary file left by an earlier
 /// crash is written over.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
+///
+/// # Errors
+/// [`LogError`] names what could not be done with which file.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), LogError> {
     let aside = path.with_extension("tmp");
     let write = || -> std::io::Result<()> {
         let mut file = File::create(&aside)?;
@@ -46,7 +49,10 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), LogError> {
 }
 
 /// Reads a small file whole; `None` if there is none.
-pub(crate) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
+///
+/// # Errors
+/// [`LogError`] names what could not be done with which file.
+pub fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, LogError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -15,6 +15,7 @@ pub fn in_memory() -> (Engine, MemoryDisk) {
         partition: PartitionNo(0),
         log: Box::new(MemoryLog::open(disk.clone())),
         snapshots: None,
+        follow_ups: engine::FollowUpStore::memory(),
     };
     let timeouts = Timeouts { judge_within: ANSWER_WITHIN / 2, answer_within: ANSWER_WITHIN };
     let config = EngineConfig { timeouts, ..EngineConfig::default() };

@@ -1,0 +1,236 @@
+//! The follower of one partition: takes committed events, keeps the table, makes the attempts.
+
+use super::Outside;
+use super::execute::{Executor, Outcome};
+use super::feed::Fed;
+use super::store::FollowUpStore;
+use super::table::Table;
+use super::work::{Terms, is_of_interest, work_of};
+use crate::registry::Registry;
+use domain::event::Recorded;
+use domain::ids::ItemNo;
+use eventlog::{RecordNo, StreamEvent};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Attempts under way at once, in each partition: enough for a provider that takes a second to keep up with a hundred
+/// holds a second, few enough not to be a flood.
+const ATTEMPTS_AT_ONCE: usize = 128;
+
+/// Longest time one attempt may take. Longer than any provider's own timeout, so that it only ends what hangs.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often the table is saved while it changes. What is saved late is done again after a crash, not lost.
+const SAVE_EVERY: Duration = Duration::from_secs(1);
+
+/// Records read from the log at once while catching up.
+const CATCH_UP_EVENTS: usize = 4_096;
+
+/// The follower.
+pub(crate) struct Follower {
+    registry: Arc<Registry>,
+    executor: Executor,
+    table: Table,
+    store: FollowUpStore,
+    ready: std::collections::BTreeSet<(Instant, u64)>,
+    attempts: JoinSet<(u64, Outcome)>,
+    under_way: usize,
+}
+
+impl Follower {
+    /// Runs for as long as the engine lives.
+    pub(crate) async fn run(
+        registry: Arc<Registry>,
+        outside: Outside,
+        store: FollowUpStore,
+        mut fed: mpsc::Receiver<Fed>,
+    ) {
+        let table = store.load().and_then(|bytes| Table::load(bytes.as_deref())).unwrap_or_else(|why| {
+            // Everything may be done twice, so beginning anew is safe; it only takes longer.
+            tracing::error!(why, "the table of follow-ups cannot be read; everything in the log is looked at again");
+            Table::default()
+        });
+        let executor = Executor { registry: Arc::clone(&registry), outside };
+        let mut follower = Self {
+            registry,
+            executor,
+            table,
+            store,
+            ready: std::collections::BTreeSet::new(),
+            attempts: JoinSet::new(),
+            under_way: 0,
+        };
+        let now = Instant::now();
+        follower.ready.extend(follower.table.numbers().map(|no| (now, no)));
+        let mut save = tokio::time::interval(SAVE_EVERY);
+        // What was committed before this start, and everything that did not fit into the feed.
+        let mut behind = true;
+        loop {
+            if behind && follower.table.has_room() {
+                behind = follower.catch_up().await;
+            }
+            follower.start_attempts();
+            tokio::select! {
+                biased;
+                Some(finished) = follower.attempts.join_next(), if follower.under_way > 0 => follower.finish(finished),
+                Some(group) = fed.recv(), if !behind => behind |= follower.take(group),
+                () = until(follower.ready.first().copied()), if follower.under_way < ATTEMPTS_AT_ONCE => {}
+                _ = save.tick() => {
+                    if behind {
+                        while fed.try_recv().is_ok() {}
+                    } else {
+                        behind = follower.registry.feed.take_missed();
+                        follower.reach_what_was_fed(&mut fed);
+                    }
+                    follower.save().await;
+                }
+            }
+        }
+    }
+
+    fn terms(&self, item: ItemNo) -> Option<Terms> {
+        let slot = self.registry.slot(item)?;
+        Some(Terms { provider: slot.view().settings.policy.payments.provider })
+    }
+
+    /// Takes a committed group. Says whether there was no room for it, so that it has to be read again.
+    fn take(&mut self, group: Fed) -> bool {
+        if group.upto <= self.table.position() {
+            return false;
+        }
+        // Something before this group did not fit into the queue: then the log is read from where the table stands.
+        if self.registry.feed.take_missed() || !self.table.has_room() {
+            return true;
+        }
+        for (item, recorded) in &group.events {
+            self.look_at(*item, recorded);
+        }
+        self.table.reached(group.upto);
+        false
+    }
+
+    fn look_at(&mut self, item: ItemNo, recorded: &Recorded) {
+        let Some(terms) = self.terms(item) else { return };
+        if is_of_interest(&recorded.event, terms)
+            && let Some(no) = work_of(item, recorded, terms).and_then(|work| self.table.add(work))
+        {
+            self.ready.insert((Instant::now(), no));
+        }
+    }
+
+    /// Nothing in the queue: everything that was fed has been looked at.
+    fn reach_what_was_fed(&mut self, fed: &mut mpsc::Receiver<Fed>) {
+        let upto = self.registry.feed.fed();
+        if fed.is_empty() && !self.registry.feed.take_missed() {
+            self.table.reached(upto);
+        }
+    }
+
+    /// Reads the log from where the table stands, a piece at a time. Says whether there is more.
+    async fn catch_up(&mut self) -> bool {
+        let goal = self.registry.feed.fed();
+        let from = self.table.position();
+        if from >= goal {
+            return false;
+        }
+        let reader = Arc::clone(&self.registry.reader);
+        let piece = tokio::task::spawn_blocking(move || read_piece(reader.as_ref(), from, goal)).await;
+        match piece {
+            Ok(Ok((upto, events))) => {
+                for (item, recorded) in &events {
+                    self.look_at(*item, recorded);
+                }
+                self.table.reached(upto);
+                upto < goal
+            }
+            Ok(Err(why)) => {
+                tracing::error!(why, "follow-ups cannot read the log; they try again");
+                tokio::time::sleep(SAVE_EVERY).await;
+                true
+            }
+            Err(_) => true,
+        }
+    }
+
+    fn start_attempts(&mut self) {
+        let now = Instant::now();
+        while self.under_way < ATTEMPTS_AT_ONCE {
+            let Some((at, no)) = self.ready.first().copied().filter(|(at, _)| *at <= now) else { return };
+            self.ready.remove(&(at, no));
+            let Some(open) = self.table.get(no) else { continue };
+            let (executor, work) = (self.executor.clone(), open.work.clone());
+            self.under_way += 1;
+            self.attempts.spawn(async move {
+                let attempt = tokio::time::timeout(ATTEMPT_TIMEOUT, executor.attempt(&work)).await;
+                (no, attempt.unwrap_or_else(|_| Outcome::Later("it took too long".to_owned())))
+            });
+        }
+    }
+
+    fn finish(&mut self, finished: Result<(u64, Outcome), tokio::task::JoinError>) {
+        self.under_way = self.under_way.saturating_sub(1);
+        let Ok((no, outcome)) = finished else {
+            // A panic in an executor loses its number; a restart finds the work in the table again.
+            tracing::error!("a follow-up panicked; it is tried again after a restart");
+            return;
+        };
+        match outcome {
+            Outcome::Done => self.table.done(no),
+            Outcome::DoneAnd(work) => {
+                self.table.done(no);
+                if let Some(no) = self.table.add(work) {
+                    self.ready.insert((Instant::now(), no));
+                }
+            }
+            Outcome::Later(why) => {
+                let pause = self.table.failed(no);
+                let work = self.table.get(no);
+                tracing::warn!(why, ?work, pause_s = pause.as_secs(), "a follow-up waits for its next attempt");
+                self.ready.insert((Instant::now() + pause, no));
+            }
+            Outcome::Never(why) => {
+                tracing::error!(why, work = ?self.table.get(no), "a follow-up cannot be done; an operator has to look");
+                self.table.done(no);
+            }
+        }
+        self.registry.open_follow_ups.store(self.table.len(), std::sync::atomic::Ordering::Relaxed);
+    }
+
+    async fn save(&mut self) {
+        self.registry.open_follow_ups.store(self.table.len(), std::sync::atomic::Ordering::Relaxed);
+        let Some(bytes) = self.table.to_save() else { return };
+        let store = self.store.clone();
+        // A write that fails is done again with the next change; until then a crash repeats more than it needs to.
+        if let Ok(Err(why)) = tokio::task::spawn_blocking(move || store.save(bytes)).await {
+            tracing::error!(why, "the table of follow-ups cannot be saved");
+        }
+    }
+}
+
+async fn until(first: Option<(Instant, u64)>) {
+    match first {
+        Some((at, _)) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+type Piece = (RecordNo, Vec<(ItemNo, Recorded)>);
+
+/// Events of items behind `from`, whole records, up to `goal` or a good many.
+fn read_piece(reader: &dyn eventlog::LogReader, from: RecordNo, goal: RecordNo) -> Result<Piece, String> {
+    let (mut upto, mut events) = (from, Vec::new());
+    for decoded in eventlog::events::decoded_events(reader, from.next()) {
+        let decoded = decoded.map_err(|error| error.to_string())?;
+        if decoded.record > goal || (events.len() >= CATCH_UP_EVENTS && decoded.record > upto) {
+            return Ok((upto, events));
+        }
+        upto = decoded.record;
+        if let StreamEvent::Item(recorded) = decoded.event {
+            events.push((decoded.item, recorded));
+        }
+    }
+    Ok((goal, events))
+}

@@ -1,0 +1,254 @@
+//! Follow-ups on a log in memory and paused time, with a provider that misbehaves as told.
+
+use super::{FollowUpStore, Outside};
+use crate::ports::{
+    Opportunity, PaymentProvider, PaymentRequest, PaymentState, Promised, ProviderError, RefundRequest, Withdrawn,
+};
+use crate::tests::{customer, open_item_as, reserve, settled, spec};
+use crate::{Engine, EngineConfig, ItemHandle, Unrecovered};
+use domain::command::{Claim, Command};
+use domain::ids::{Ordinal, PartitionNo};
+use domain::money::{Currency, Money};
+use domain::payment::{ClientData, PaymentReport, Provider, Told};
+use domain::policy::ItemSpec;
+use domain::text::{PaymentId, ProviderEventId};
+use domain::time::Timestamp;
+use domain::turn::Query;
+use domain::views::{Body, OfferStatus, OrderState, OrderView};
+use eventlog::LogId;
+use eventlog::memory_log::{MemoryDisk, MemoryLog};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What a provider was asked, and how it behaves.
+#[derive(Default)]
+struct Bank {
+    down: bool,
+    hangs: bool,
+    refuses_refunds: bool,
+    created: BTreeMap<String, u32>,
+    cancelled: Vec<String>,
+    refunded: BTreeMap<String, u32>,
+}
+
+#[derive(Clone, Default)]
+struct Fake(Arc<Mutex<Bank>>);
+
+impl Fake {
+    fn bank(&self) -> std::sync::MutexGuard<'_, Bank> {
+        self.0.lock().expect("no panic")
+    }
+
+    async fn works(&self) -> Result<(), ProviderError> {
+        let Bank { down, hangs, .. } = *self.bank();
+        if hangs {
+            std::future::pending::<()>().await;
+        }
+        if down { Err(ProviderError::Unavailable("500".to_owned())) } else { Ok(()) }
+    }
+}
+
+impl PaymentProvider for Fake {
+    fn provider(&self) -> Provider {
+        Provider::Simulated
+    }
+
+    fn create<'a>(&'a self, request: &'a PaymentRequest) -> Promised<'a, Result<Opportunity, ProviderError>> {
+        Box::pin(async move {
+            self.works().await?;
+            let payment = format!("pay-{}", request.order);
+            *self.bank().created.entry(payment.clone()).or_default() += 1;
+            let client = ClientData::new(Some("https://pay.example".to_owned()), None).expect("short");
+            Ok(Opportunity { payment: PaymentId::parse(&payment).expect("a payment"), client })
+        })
+    }
+
+    fn state<'a>(&'a self, _: &'a PaymentId) -> Promised<'a, Result<PaymentState, ProviderError>> {
+        Box::pin(async { Ok(PaymentState::Open) })
+    }
+
+    fn cancel<'a>(&'a self, payment: &'a PaymentId) -> Promised<'a, Result<Withdrawn, ProviderError>> {
+        Box::pin(async move {
+            self.works().await?;
+            self.bank().cancelled.push(payment.as_str().to_owned());
+            Ok(Withdrawn::Cancelled)
+        })
+    }
+
+    fn refund<'a>(&'a self, request: &'a RefundRequest) -> Promised<'a, Result<String, ProviderError>> {
+        Box::pin(async move {
+            self.works().await?;
+            if self.bank().refuses_refunds {
+                return Err(ProviderError::Refused("no such charge".to_owned()));
+            }
+            *self.bank().refunded.entry(request.refund.to_string()).or_default() += 1;
+            Ok("re-1".to_owned())
+        })
+    }
+}
+
+struct Shop {
+    engine: Engine,
+    item: ItemHandle,
+}
+
+fn start(disk: &MemoryDisk, store: &FollowUpStore, bank: &Fake) -> Engine {
+    let log = Unrecovered {
+        partition: PartitionNo(0),
+        log: Box::new(MemoryLog::open(disk.clone())),
+        snapshots: None,
+        follow_ups: store.clone(),
+    };
+    let config = EngineConfig {
+        wall_clock: Arc::new(|| Timestamp::from_millis(1_767_225_600_000)),
+        outside: Outside { providers: vec![Arc::new(bank.clone())], notifier: None },
+        ..EngineConfig::default()
+    };
+    Engine::open_logs(vec![log], &config, None).expect("it opens").0
+}
+
+fn paid_item(total: u32) -> ItemSpec {
+    let mut spec = spec("phone", total);
+    spec.settings.policy.payments.provider = Some(Provider::Simulated);
+    spec
+}
+
+impl Shop {
+    async fn open(disk: &MemoryDisk, store: &FollowUpStore, bank: &Fake, total: u32) -> Self {
+        let engine = start(disk, store, bank);
+        let item = open_item_as(&engine, paid_item(total)).await;
+        Self { engine, item }
+    }
+
+    async fn told(&self, command: Command) -> Body {
+        let judged = settled(self.item.command(command, None)).await.expect("a judgement");
+        judged.outcome.expect("accepted").body
+    }
+
+    async fn order(&self, reservation: u32, who: &str) -> Option<OrderView> {
+        let claim = Claim { reservation: Ordinal(reservation), customer: customer(who) };
+        match settled(self.item.query(Query::Order(claim))).await.expect("a judgement").outcome.ok()?.body {
+            Body::Order(view) => Some(*view),
+            _ => None,
+        }
+    }
+
+    /// Lets follow-ups happen until the order looks as wanted; paused time moves on by itself.
+    async fn until(&self, reservation: u32, who: &str, wanted: impl Fn(&OrderView) -> bool) -> OrderView {
+        for _ in 0..2_000 {
+            if let Some(order) = self.order(reservation, who).await.filter(|order| wanted(order)) {
+                return order;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await; // waits: paused time, no real sleep
+        }
+        panic!("the follow-up never came: {:?}", self.order(reservation, who).await);
+    }
+
+    async fn pay(&self, reservation: u32, event: &str, payment: &str) -> Body {
+        let amount = Money { minor: 100, currency: Currency::parse("USD").expect("a currency") };
+        let report = PaymentReport {
+            provider: Provider::Simulated,
+            report: ProviderEventId::parse(event).expect("a report"),
+            payment: PaymentId::parse(payment).expect("a payment"),
+            told: Told::Captured(amount),
+        };
+        self.told(Command::RecordPayment { reservation: Ordinal(reservation), report: Box::new(report) }).await
+    }
+}
+
+fn world() -> (MemoryDisk, FollowUpStore, Fake) {
+    (MemoryDisk::new(LogId([7; 16])), FollowUpStore::memory(), Fake::default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_hold_and_every_promotion_gets_its_order_and_an_opportunity_to_pay() {
+    let (disk, store, bank) = world();
+    let shop = Shop::open(&disk, &store, &bank, 1).await;
+    shop.told(reserve("ann")).await;
+    shop.told(reserve("bob")).await;
+    let order = shop.until(0, "ann", |order| order.payment.is_some()).await;
+    let payment = order.payment.expect("an opportunity");
+    assert_eq!((payment.status, payment.offer.client.url()), (OfferStatus::Open, Some("https://pay.example")));
+    let claim = Claim { reservation: Ordinal(0), customer: customer("ann") };
+    shop.told(Command::CancelReservation(claim)).await;
+    shop.until(1, "bob", |order| order.payment.is_some()).await;
+    for _ in 0..100 {
+        tokio::time::sleep(Duration::from_millis(20)).await; // waits: paused time, no real sleep
+        if !bank.bank().cancelled.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(bank.bank().cancelled, [payment.offer.payment.as_str()], "an ended hold cannot be paid any more");
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_is_down_delays_opportunities_and_nothing_else() {
+    let (disk, store, bank) = world();
+    bank.bank().down = true;
+    let shop = Shop::open(&disk, &store, &bank, 10).await;
+    for name in ["ann", "bob", "cyd"] {
+        shop.told(reserve(name)).await;
+    }
+    shop.until(2, "cyd", |order| matches!(order.summary.state, OrderState::AwaitingPayment { .. })).await;
+    assert!(shop.order(2, "cyd").await.expect("an order").payment.is_none());
+    bank.bank().down = false;
+    shop.until(0, "ann", |order| order.payment.is_some()).await;
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_is_due_is_done_once_and_settled() {
+    let (disk, store, bank) = world();
+    let shop = Shop::open(&disk, &store, &bank, 2).await;
+    shop.told(reserve("ann")).await;
+    let order = shop.until(0, "ann", |order| order.payment.is_some()).await;
+    let payment = order.payment.expect("an opportunity").offer.payment;
+    shop.pay(0, "evt-1", payment.as_str()).await;
+    shop.pay(0, "evt-2", "pay-again").await;
+    let order = shop.until(0, "ann", |order| order.refunds.iter().any(|one| one.record.is_refunded())).await;
+    assert_eq!((order.summary.state, order.refunds.len()), (OrderState::Paid, 1));
+    assert_eq!(bank.bank().refunded.values().copied().collect::<Vec<_>>(), [1]);
+    assert!(bank.bank().cancelled.is_empty(), "the opportunity that was used is not withdrawn");
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_done_before_a_crash_is_done_after_it() {
+    let (disk, store, bank) = world();
+    bank.bank().hangs = true;
+    {
+        let shop = Shop::open(&disk, &store, &bank, 2).await;
+        shop.told(reserve("ann")).await;
+        shop.until(0, "ann", |_| true).await;
+        let claim = Claim { reservation: Ordinal(0), customer: customer("ann") };
+        shop.told(Command::CancelReservation(claim)).await;
+        shop.pay(0, "evt-1", "pay-late").await;
+        // The process dies here: nothing is closed, and the provider never answered.
+        shop.engine.abandon();
+    }
+    bank.bank().hangs = false;
+    let engine = start(&disk, &store, &bank);
+    let item = engine.item(domain::ids::ItemNo::new(PartitionNo(0), 1).expect("a number")).expect("it is there");
+    let shop = Shop { engine, item };
+    let order = shop.until(0, "ann", |order| order.summary.state == OrderState::Refunded).await;
+    assert_eq!(order.refunds.len(), 1);
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_the_provider_refuses_stays_due_for_an_operator() {
+    let (disk, store, bank) = world();
+    bank.bank().refuses_refunds = true;
+    let shop = Shop::open(&disk, &store, &bank, 1).await;
+    shop.told(reserve("ann")).await;
+    shop.until(0, "ann", |order| order.payment.is_some()).await;
+    shop.pay(0, "evt-1", "one").await;
+    shop.pay(0, "evt-2", "two").await;
+    tokio::time::sleep(Duration::from_secs(5)).await; // waits: paused time, no real sleep
+    let order = shop.order(0, "ann").await.expect("an order");
+    assert_eq!(order.refunds.iter().filter(|refund| refund.record.is_refunded()).count(), 0);
+    assert_eq!(shop.engine.status().follow_ups_open, 0, "it is not tried again and again");
+    shop.engine.close().await;
+}

@@ -1,0 +1,107 @@
+//! What follows from an event. Pure.
+
+use domain::event::{Event, Recorded};
+use domain::ids::{ItemNo, Ordinal};
+use domain::payment::{PaymentEvent, Provider};
+use serde::{Deserialize, Serialize};
+
+/// Something to be done in the world outside. What exactly, the item says when it is done: by then a hold may have
+/// ended, and a refund may be settled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Work {
+    /// Place the order of a hold, and ask its item's provider for an opportunity to pay it.
+    Offer {
+        /// The item.
+        item: u32,
+        /// The hold.
+        reservation: u32,
+    },
+    /// Withdraw the opportunity of an order that is over, or was paid otherwise.
+    Withdraw {
+        /// The item.
+        item: u32,
+        /// Whose order.
+        reservation: u32,
+    },
+    /// Withdraw an opportunity that was never shown to anybody.
+    WithdrawUnseen {
+        /// At which provider, by its name.
+        provider: String,
+        /// Which payment.
+        payment: String,
+    },
+    /// Give back what is due of an order.
+    Refund {
+        /// The item.
+        item: u32,
+        /// Whose order.
+        reservation: u32,
+    },
+}
+
+/// What an item's follow-ups depend on, besides the event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// Who is asked for opportunities to pay.
+    pub(crate) provider: Option<Provider>,
+}
+
+/// Whether anything can follow from an event. Asked at every commit, so it looks at nothing but the event's kind.
+pub(crate) const fn is_of_interest(event: &Event, terms: Terms) -> bool {
+    match event {
+        Event::HoldPlaced { .. }
+        | Event::HoldPromoted { .. }
+        | Event::HoldExpired { .. }
+        | Event::ReservationCancelled { .. } => terms.provider.is_some(),
+        Event::Payment { .. } => true,
+        Event::ItemCreated { .. }
+        | Event::ItemRevised { .. }
+        | Event::SaleOpened { .. }
+        | Event::SalePaused
+        | Event::SaleResumed
+        | Event::SaleClosed { .. }
+        | Event::StockAdjusted { .. }
+        | Event::WaitlistJoined { .. }
+        | Event::PurchaseConfirmed { .. }
+        | Event::PartHeld { .. }
+        | Event::PartSettled { .. }
+        | Event::HoldExtended { .. }
+        | Event::OrderPlaced { .. }
+        | Event::WaitlistLapsed { .. }
+        | Event::ClockResumed { .. } => false,
+    }
+}
+
+/// What follows from an event of an item.
+pub(crate) fn work_of(item: ItemNo, recorded: &Recorded, terms: Terms) -> Option<Work> {
+    let item = item.as_u32();
+    let offer = |reservation: Ordinal| Work::Offer { item, reservation: reservation.0 };
+    let withdraw = |reservation: Ordinal| Work::Withdraw { item, reservation: reservation.0 };
+    match &recorded.event {
+        Event::HoldPlaced { reservation, .. } | Event::HoldPromoted { reservation, .. } => {
+            terms.provider.map(|_| offer(*reservation))
+        }
+        Event::HoldExpired { reservation, .. } => terms.provider.map(|_| withdraw(*reservation)),
+        Event::ReservationCancelled { reservation, released } => {
+            terms.provider.filter(|_| released.get() > 0).map(|_| withdraw(*reservation))
+        }
+        Event::Payment { reservation, event } => match &**event {
+            PaymentEvent::RefundDue { .. }
+            | PaymentEvent::Unclaimed { .. }
+            | PaymentEvent::OrderRefunded { .. }
+            // A capture that a backend had confirmed can be refunded once its provider is known.
+            | PaymentEvent::Noted { .. } => Some(Work::Refund { item, reservation: reservation.0 }),
+            PaymentEvent::Captured { .. } | PaymentEvent::LateHonoured { .. } => {
+                terms.provider.map(|_| withdraw(*reservation))
+            }
+            PaymentEvent::Offered { .. }
+            | PaymentEvent::Failed { .. }
+            | PaymentEvent::Parked { .. }
+            | PaymentEvent::Disputed { .. }
+            | PaymentEvent::RefundReported { .. }
+            | PaymentEvent::RefundSettled { .. } => None,
+        },
+        _ => None,
+    }
+}
