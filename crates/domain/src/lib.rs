@@ -14,6 +14,7 @@ pub mod money;
 /// record of the log carries the one its events were decided by.
 pub const RULES_VERSION: u16 = 1;
 
+pub mod story;
 pub mod text;
 pub mod time;
 pub mod units;

@@ -23,6 +23,11 @@ use std::collections::HashMap;
 
 /// Runs a sale and panics at the first line that is not as told.
 pub(crate) fn check(sale: &str) {
+    drop(events_of(sale));
+}
+
+/// The events of a sale that goes as told.
+pub(crate) fn events_of(sale: &str) -> Vec<Recorded> {
     let mut lines = sale.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.next().expect("a sale begins with its item");
     let mut shop = Shop::new(first);
@@ -34,6 +39,7 @@ pub(crate) fn check(sale: &str) {
         }
         shop.verify(line);
     }
+    shop.events
 }
 
 struct Shop {

@@ -10,7 +10,7 @@ use crate::shell::{Ask, Reply};
 use crate::slot::{Seat, Slot};
 use domain::command::{Command, Request};
 use domain::idempotency::Attempt;
-use domain::identity::ReservationId;
+use domain::identity::{RefundId, ReservationId};
 use domain::ids::{ItemNo, PartitionNo};
 use domain::partition::partition_of;
 use domain::policy::ItemSpec;
@@ -33,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) partitions: Vec<Arc<Registry>>,
     pub(crate) clock: Clock,
     pub(crate) draining: AtomicBool,
+    /// Places for those who read the log back.
+    pub(crate) stories: Arc<tokio::sync::Semaphore>,
     pub(crate) failure: watch::Sender<Option<String>>,
     pub(crate) keepers: std::sync::Mutex<tokio::task::JoinSet<()>>,
     /// Complete what the committers did; they end when these have.
@@ -221,6 +223,20 @@ impl Engine {
     fn id_at(&self, place: Place) -> Option<ReservationId> {
         let handle = self.item(place.item)?;
         Some(ReservationId::new(place.item, place.ordinal, &handle.slot.key))
+    }
+
+    /// Items with refunds or disputes, in the order of their numbers, from `from` on: where operators have to look.
+    #[must_use]
+    pub fn items_with_refunds(&self, from: ItemNo) -> Vec<ItemHandle> {
+        let partitions = self.inner.partitions.iter();
+        let numbers = partitions.flat_map(|registry| registry.projection().money_from(from));
+        numbers.filter_map(|no| self.item(no)).collect()
+    }
+
+    /// The item that gave out the id of this refund, if one did.
+    #[must_use]
+    pub fn item_of_refund(&self, id: RefundId) -> Option<ItemHandle> {
+        self.item(id.stream()).filter(|item| id.is_genuine(&item.slot.key))
     }
 
     /// A reader of a partition's log, for audits and tools. It reads what is durable while the engine runs.

@@ -26,6 +26,7 @@ mod register;
 mod registry;
 mod slot;
 mod snapshots;
+mod stories;
 
 pub use error::SubmitError;
 pub use followups::{FollowUpStore, Outside};

@@ -201,6 +201,7 @@ impl Engine {
             partitions,
             clock,
             draining: AtomicBool::new(false),
+            stories: Arc::new(tokio::sync::Semaphore::new(crate::stories::READERS_MAX)),
             failure,
             keepers: Mutex::new(keepers),
             completers: tokio::sync::Mutex::new(completers),

@@ -4,8 +4,9 @@
 use domain::event::{Event, Recorded};
 use domain::ids::{ItemNo, Ordinal};
 use domain::item::Item;
+use domain::payment::PaymentEvent;
 use domain::text::CustomerId;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// A reservation's place, small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,8 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Projection {
     by_customer: HashMap<CustomerId, Vec<Place>>,
+    /// Items with money that went, or is to go, back, or that is disputed: where operators have to look.
+    money: BTreeSet<ItemNo>,
 }
 
 impl Projection {
@@ -26,6 +29,14 @@ impl Projection {
         for (ordinal, customer) in item.owners() {
             self.add(customer, Place { item: item.no(), ordinal });
         }
+        if item.has_money_to_look_at() {
+            self.money.insert(item.no());
+        }
+    }
+
+    /// Items with refunds or disputes, from `from` on.
+    pub(crate) fn money_from(&self, from: ItemNo) -> Vec<ItemNo> {
+        self.money.range(from..).copied().collect()
     }
 
     /// Follows the log.
@@ -37,6 +48,11 @@ impl Projection {
             | Event::PurchaseConfirmed { reservation, customer, .. } = &recorded.event
             {
                 self.add(customer, Place { item, ordinal: *reservation });
+            }
+            if let Event::Payment { event, .. } = &recorded.event
+                && goes_back(event)
+            {
+                self.money.insert(item);
             }
         }
     }
@@ -60,4 +76,15 @@ impl Projection {
         let page = rest.by_ref().take(limit).collect();
         (page, rest.next().is_some())
     }
+}
+
+const fn goes_back(event: &PaymentEvent) -> bool {
+    matches!(
+        event,
+        PaymentEvent::RefundDue { .. }
+            | PaymentEvent::Unclaimed { .. }
+            | PaymentEvent::OrderRefunded { .. }
+            | PaymentEvent::Disputed { .. }
+            | PaymentEvent::RefundReported { .. }
+    )
 }

@@ -4,7 +4,7 @@ use crate::app::SharedApp;
 use crate::problem::{Code, Problem};
 use axum::extract::{FromRequestParts, RawPathParams};
 use domain::command::Claim;
-use domain::identity::{OrderId, ReservationId};
+use domain::identity::{OrderId, RefundId, ReservationId};
 use domain::text::{CustomerId, Sku};
 use engine::handle::ItemHandle;
 use http::request::Parts;
@@ -24,6 +24,12 @@ pub(crate) struct ReservationPath {
 /// `{id}`: an order of a reservation that its item gave out.
 pub(crate) struct OrderPath {
     pub(crate) id: OrderId,
+    pub(crate) item: ItemHandle,
+}
+
+/// `{id}`: a refund that its item gave out.
+pub(crate) struct RefundPath {
+    pub(crate) id: RefundId,
     pub(crate) item: ItemHandle,
 }
 
@@ -72,6 +78,17 @@ impl FromRequestParts<SharedApp> for OrderPath {
         let none = || not_found("there is nothing of this id, or it is somebody else's");
         let id = OrderId::parse(&param(parts, "id").await?).map_err(|_| none())?;
         let item = app.item_of(id.reservation()).ok_or_else(none)?;
+        Ok(Self { id, item })
+    }
+}
+
+impl FromRequestParts<SharedApp> for RefundPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Problem> {
+        let none = || not_found("there is no refund of this id");
+        let id = RefundId::parse(&param(parts, "id").await?).map_err(|_| none())?;
+        let item = app.engine.item_of_refund(id).ok_or_else(none)?;
         Ok(Self { id, item })
     }
 }

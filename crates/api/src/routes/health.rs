@@ -66,6 +66,7 @@ fn words(status: &EngineStatus) -> Value {
         "items_awake": status.items_awake,
         "items_stopped": stopped,
         "clock_offset_ms": status.clock_offset_ms,
+        "follow_ups_open": status.follow_ups_open,
         "partitions": partitions,
     })
 }

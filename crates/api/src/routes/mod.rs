@@ -2,11 +2,13 @@
 
 mod admin;
 mod customers;
+mod explain;
 mod health;
 mod items;
 mod orders;
 mod problems;
 mod purchases;
+mod refunds;
 mod reservations;
 
 use crate::app::SharedApp;
@@ -44,6 +46,10 @@ pub(crate) fn admin(app: SharedApp) -> Router {
         .route("/v1/admin/items/{sku}/close", post(admin::close))
         .route("/v1/admin/items/{sku}/stock", post(admin::stock))
         .route("/v1/admin/items/{sku}/reservations", get(admin::reservations))
+        .route("/v1/admin/reservations/{id}/explain", get(explain::explain))
+        .route("/v1/admin/orders/{id}/refund", post(refunds::refund))
+        .route("/v1/admin/refunds", get(refunds::list))
+        .route("/v1/admin/refunds/{id}/settle", post(refunds::settle))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready_in_words))
         .route("/problems/{code}", get(problems::page))

@@ -57,6 +57,40 @@ pub(crate) fn change(json: &Json<'_>) -> Result<SettingsPatch, Problem> {
     })
 }
 
+/// `POST …/refund`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct RefundAsked {
+    pub(crate) return_units: bool,
+    pub(crate) reason: Reason,
+}
+
+impl RefundAsked {
+    /// Reads it. Whether units return has to be said: the wrong guess sells what is broken, or keeps what is whole.
+    pub(crate) fn read(json: &Json<'_>) -> Result<Self, Problem> {
+        object(json, &["return_units", "reason"], |object, report| {
+            let return_units = object.required("return_units", report, |node, report| node.flag(report));
+            let reason = object.required("reason", report, |node, report| node.parsed(report, Reason::parse));
+            Some(Self { return_units: return_units?, reason: reason? })
+        })
+    }
+}
+
+/// `POST …/settle`.
+#[derive(Debug, PartialEq)]
+pub(crate) struct SettleAsked {
+    pub(crate) reason: Reason,
+}
+
+impl SettleAsked {
+    /// Reads it.
+    pub(crate) fn read(json: &Json<'_>) -> Result<Self, Problem> {
+        object(json, &["reason"], |object, report| {
+            let reason = object.required("reason", report, |node, report| node.parsed(report, Reason::parse));
+            Some(Self { reason: reason? })
+        })
+    }
+}
+
 impl StockAsked {
     /// Reads it.
     pub(crate) fn read(json: &Json<'_>) -> Result<Self, Problem> {

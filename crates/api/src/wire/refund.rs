@@ -32,6 +32,14 @@ pub(crate) struct RefundBody<'a> {
     disputed: bool,
 }
 
+/// A page of refunds.
+#[derive(Serialize)]
+pub(crate) struct RefundsPage<'a> {
+    pub(crate) refunds: Vec<RefundBody<'a>>,
+    pub(crate) next_cursor: Option<String>,
+    pub(crate) server_time: Rfc3339,
+}
+
 /// How a refund was settled.
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

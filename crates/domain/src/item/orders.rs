@@ -105,6 +105,14 @@ impl Item {
         Some(Body::Order(Box::new(OrderView { refunds: vec![refund], ..*order })))
     }
 
+    /// Whether any money went, or is to go, back, or is disputed.
+    #[must_use]
+    pub fn has_money_to_look_at(&self) -> bool {
+        let all = (0..self.books.capture_count()).map(CaptureNo);
+        let odd = |place: &MoneyPlace| matches!(place, MoneyPlace::Due { .. } | MoneyPlace::Refunded { .. });
+        all.filter_map(|no| self.books.get(no)).any(|record| record.disputed || odd(&record.place))
+    }
+
     /// A page of captures from `from` on, as [`Item::page`] gives one of reservations.
     #[must_use]
     pub fn captures(&self, filter: CaptureFilter, from: CaptureNo, limit: usize) -> Body {
