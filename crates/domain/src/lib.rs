@@ -25,6 +25,7 @@ pub mod ids;
 pub mod payment;
 pub mod policy;
 
+pub mod bundle;
 pub mod command;
 pub mod event;
 pub mod rejection;
