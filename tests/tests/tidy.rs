@@ -33,8 +33,9 @@ fn below(name: &str) -> &'static [&'static str] {
         "domain" => &[],
         "eventlog" => &["domain"],
         "engine" => &["domain", "eventlog"],
-        "api" => &["domain", "eventlog", "engine"],
-        "holdfast" | "tests" | "benches" => &["domain", "eventlog", "engine", "api"],
+        "integrations" => &["domain", "eventlog", "engine"],
+        "api" => &["domain", "eventlog", "engine", "integrations"],
+        "holdfast" | "tests" | "benches" => &["domain", "eventlog", "engine", "integrations", "api"],
         other => panic!("{other} is not in the tree of docs/architecture.md"),
     }
 }

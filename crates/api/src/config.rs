@@ -3,6 +3,7 @@
 use crate::limits;
 use crate::network::PeerNetwork;
 use core::fmt;
+use integrations::inbound::Inboxes;
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
@@ -19,6 +20,8 @@ pub struct ApiConfig {
     pub timeouts: Timeouts,
     /// How many connections there may be.
     pub connections: Connections,
+    /// The providers whose webhooks are taken.
+    pub inboxes: Inboxes,
 }
 
 impl ApiConfig {
@@ -31,6 +34,7 @@ impl ApiConfig {
             service_token,
             timeouts: Timeouts::default(),
             connections: Connections::default(),
+            inboxes: Inboxes::default(),
         }
     }
 }
