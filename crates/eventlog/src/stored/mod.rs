@@ -2,6 +2,7 @@
 //! the golden bytes in `tests/golden` fail on any slip. The domain's own types stay free to change.
 
 pub(crate) mod books;
+pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod item;
 pub(crate) mod partition;
