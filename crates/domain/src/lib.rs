@@ -19,6 +19,7 @@ pub mod text;
 pub mod time;
 pub mod units;
 
+pub mod endpoint;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;

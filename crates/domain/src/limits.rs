@@ -76,6 +76,13 @@ pub const CAPTURES_PER_STREAM_MAX: u32 = 2 * RESERVATIONS_PER_ITEM_MAX;
 /// Longest time that money may wait for its order. A week: longer than any checkout, shorter than a dispute.
 pub const PARKED_WINDOW_MAX: DurationMs = DurationMs::from_secs(7 * 24 * 3600);
 
+/// Outgoing endpoints of one partition. Each is told of every event it wants: more of them is a job for a message broker
+/// behind one endpoint.
+pub const ENDPOINTS_MAX: usize = 32;
+
+/// Longest address of an endpoint, in bytes.
+pub const ENDPOINT_URL_BYTES_MAX: usize = 2_048;
+
 /// Most lines of one bundle: a cart, not a warehouse. Each line is a part held in another item.
 pub const BUNDLE_LINES_MAX: usize = 20;
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod books;
 mod bundle;
+pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod item;
 pub(crate) mod partition;
