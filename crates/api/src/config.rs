@@ -3,12 +3,14 @@
 use crate::limits;
 use crate::network::PeerNetwork;
 use core::fmt;
+use engine::ports::PaymentPage;
 use integrations::inbound::Inboxes;
+use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 /// The configuration of the HTTP front.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiConfig {
     /// Whose word counts for who a customer is.
     pub gateway: GatewayConfig,
@@ -22,6 +24,8 @@ pub struct ApiConfig {
     pub connections: Connections,
     /// The providers whose webhooks are taken.
     pub inboxes: Inboxes,
+    /// The page of the simulated provider, if there is one.
+    pub payment_page: Option<Arc<dyn PaymentPage>>,
 }
 
 impl ApiConfig {
@@ -35,6 +39,7 @@ impl ApiConfig {
             timeouts: Timeouts::default(),
             connections: Connections::default(),
             inboxes: Inboxes::default(),
+            payment_page: None,
         }
     }
 }
