@@ -33,6 +33,12 @@ pub const GROUP_BYTES_MAX: usize = 8 << 20;
 /// Committed groups on their way to their callers.
 pub const RELEASE_QUEUE: usize = 16;
 
+/// Messages to be told again, on their way into the table. They come from a reader that waits.
+pub const REDELIVERY_QUEUE: usize = 64;
+
+/// Endpoints that are gone, on their way to be turned off. There are few, and their next message says it again.
+pub const GONE_QUEUE: usize = 32;
+
 /// How long an item without work keeps its task. Long enough that a steady trickle never pays for waking.
 pub const IDLE_BEFORE_REST: Duration = Duration::from_millis(500);
 

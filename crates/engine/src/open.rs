@@ -278,6 +278,7 @@ impl Start<'_> {
         let name = format!("committer-{}", no.0);
         let (committer, committed) = commit::spawn(name, log, claim.chain, snapshotter.after_commit())?;
         let (feed, fed) = Feed::new(durable);
+        let (redeliveries, to_redeliver) = mpsc::channel(crate::limits::REDELIVERY_QUEUE);
         let (slots, projection) = self.seat(recovered.folded.items.into_values());
         let registry = Arc::new(Registry::new(RegistryParts {
             partition: recovered.folded.partition,
@@ -293,11 +294,12 @@ impl Start<'_> {
             failure: self.failure.clone(),
             feed,
             endpoints: Arc::clone(&self.endpoints),
+            redeliveries,
         }));
         completers.spawn(Arc::clone(&registry).complete(committed));
         keepers.spawn(Arc::clone(&registry).keep_time());
         let outside = self.config.outside.clone();
-        keepers.spawn(Follower::run(Arc::clone(&registry), outside, recovered.follow_ups, fed));
+        keepers.spawn(Follower::run(Arc::clone(&registry), outside, recovered.follow_ups, fed, to_redeliver));
         Ok(registry)
     }
 

@@ -5,7 +5,7 @@ use crate::actor;
 use crate::clock::Clock;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
-use crate::followups::{EndpointBook, Feed, Terms, is_of_interest, notifications_are_logged};
+use crate::followups::{EndpointBook, Feed, Redelivery, Terms, is_of_interest, notifications_are_logged};
 use crate::mailbox::{Caller, NotTaken, mailbox};
 use crate::projection::Projection;
 use crate::shell::{Ask, Asked, MonoTime, Reply, Shell, Wake};
@@ -55,6 +55,8 @@ pub(crate) struct Registry {
     pub(crate) feed: Feed,
     /// Whom to tell.
     pub(crate) endpoints: Arc<EndpointBook>,
+    /// Messages to be told again, to the follower.
+    pub(crate) redeliveries: mpsc::Sender<Redelivery>,
     /// Follow-ups that are not done yet, for whoever asks how the engine is.
     pub(crate) open_follow_ups: AtomicUsize,
 }
@@ -85,6 +87,7 @@ pub(crate) struct RegistryParts {
     pub(crate) failure: watch::Sender<Option<String>>,
     pub(crate) feed: Feed,
     pub(crate) endpoints: Arc<EndpointBook>,
+    pub(crate) redeliveries: mpsc::Sender<Redelivery>,
 }
 
 impl Registry {
@@ -109,6 +112,7 @@ impl Registry {
             failure: parts.failure,
             feed: parts.feed,
             endpoints: parts.endpoints,
+            redeliveries: parts.redeliveries,
             open_follow_ups: AtomicUsize::new(0),
         };
         for slot in parts.slots {
