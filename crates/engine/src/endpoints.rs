@@ -4,14 +4,14 @@
 
 use crate::error::SubmitError;
 use crate::followups::{self, Redelivery};
-use crate::handle::Engine;
+use crate::handle::{Engine, Inner};
 use crate::shell::Reply;
 use domain::endpoint::{DisabledBy, Endpoint, EndpointCommand, EndpointNo};
 use domain::ids::PartitionNo;
 use domain::partition::{PartitionCommand, PartitionQuery};
 use domain::time::Timestamp;
 use domain::views::{Body, Judgement};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::mpsc;
 
 /// The partition whose stream holds the endpoints.
@@ -55,8 +55,9 @@ impl Engine {
             let (messages, mut read) = mpsc::channel::<Redelivery>(64);
             let (reader, wanted) = (Arc::clone(&registry.reader), endpoint.clone());
             let slots = Arc::clone(registry);
-            let reading =
-                tokio::task::spawn_blocking(move || followups::read_again(reader.as_ref(), &slots, &wanted, since, &messages));
+            let reading = tokio::task::spawn_blocking(move || {
+                followups::read_again(reader.as_ref(), &slots, &wanted, since, &messages)
+            });
             while let Some(message) = read.recv().await {
                 registry.redeliveries.send(message).await.map_err(|_| SubmitError::Draining)?;
                 told = told.saturating_add(1);
@@ -68,14 +69,16 @@ impl Engine {
         }
         Ok(told)
     }
+}
 
-    /// Turns off endpoints that say that they are gone, for as long as the engine lives.
-    pub(crate) async fn turn_off_gone(self, mut gone: mpsc::Receiver<EndpointNo>) {
-        while let Some(endpoint) = gone.recv().await {
-            tracing::warn!(%endpoint, "an endpoint says that it is gone (410) and is turned off");
-            if let Err(error) = self.endpoint(EndpointCommand::Disable(endpoint, DisabledBy::Gone)).await {
-                tracing::error!(%endpoint, %error, "the endpoint could not be turned off; it is tried with its next message");
-            }
+/// Turns off endpoints that say that they are gone, for as long as the engine lives.
+pub(crate) async fn turn_off_gone(engine: Weak<Inner>, mut gone: mpsc::Receiver<EndpointNo>) {
+    while let Some(endpoint) = gone.recv().await {
+        let Some(inner) = engine.upgrade() else { return };
+        tracing::warn!(%endpoint, "an endpoint says that it is gone (410) and is turned off");
+        let off = EndpointCommand::Disable(endpoint, DisabledBy::Gone);
+        if let Err(error) = (Engine { inner }).endpoint(off).await {
+            tracing::error!(%endpoint, %error, "the endpoint could not be turned off; its next message says it again");
         }
     }
 }

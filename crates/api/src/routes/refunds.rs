@@ -109,9 +109,11 @@ impl Stream {
 
 /// Every stream that can have refunds, in the order of their numbers, from `from` on.
 fn streams(engine: &Engine, from: ItemNo) -> Vec<Stream> {
-    let partitions = (0..engine.partition_count()).filter_map(|no| engine.partition(PartitionNo(u8::try_from(no).ok()?)));
+    let partitions =
+        (0..engine.partition_count()).filter_map(|no| engine.partition(PartitionNo(u8::try_from(no).ok()?)));
     let partitions = partitions.map(Stream::Partition).filter(|stream| stream.no() >= from);
-    let mut all: Vec<Stream> = partitions.chain(engine.items_with_refunds(from).into_iter().map(Stream::Item)).collect();
+    let mut all: Vec<Stream> =
+        partitions.chain(engine.items_with_refunds(from).into_iter().map(Stream::Item)).collect();
     all.sort_by_key(Stream::no);
     all
 }
