@@ -18,6 +18,9 @@ pub mod shell;
 
 pub mod followups;
 
+mod bundles;
+mod partition;
+
 mod actor;
 mod mailbox;
 mod payments;
@@ -29,6 +32,7 @@ mod slot;
 mod snapshots;
 mod stories;
 
+pub use bundles::PartitionHandle;
 pub use error::SubmitError;
 pub use followups::{FollowUpStore, Outside};
 pub use handle::{CustomerPage, Engine, EngineStatus, ItemHandle};

@@ -1,15 +1,18 @@
 //! Opening an engine: recover every partition's log, start the clock behind it, seat the items, claim the logs.
 
+use crate::bundles::{self, Bundles};
 use crate::clock::{Clock, WallClock, system_wall_clock};
 use crate::commit;
 use crate::fold::{Folded, FoldedItem};
 use crate::followups::{EndpointBook, Feed, FollowUpStore, Follower, Outside};
 use crate::handle::{Engine, Inner};
+use crate::partition::PartitionWriter;
 use crate::projection::Projection;
 use crate::registry::{Registry, RegistryParts};
 use crate::shell::Resume;
 use crate::slot::Slot;
 use crate::snapshots::{self, Snapshotter};
+use domain::identity::ItemKey;
 use domain::ids::PartitionNo;
 use domain::text::Sku;
 use domain::time::DurationMs;
@@ -123,6 +126,9 @@ pub enum OpenError {
         /// Why.
         error: RecoverError,
     },
+    /// The system gave no random bytes: ids could be guessed.
+    #[error("no random bytes from the system")]
+    NoRandomness,
     /// The system gave no thread.
     #[error("no thread for the committer: {0}")]
     Thread(#[from] std::io::Error),
@@ -135,7 +141,7 @@ impl OpenError {
         match self {
             Self::Recover { error, .. } => !matches!(error, RecoverError::Log(_)),
             Self::Log { error, .. } => matches!(error, LogError::Unopenable { .. } | LogError::Spilled { .. }),
-            Self::DataDir(_) | Self::Thread(_) => false,
+            Self::DataDir(_) | Self::NoRandomness | Self::Thread(_) => false,
         }
     }
 }
@@ -191,13 +197,18 @@ impl Engine {
         let report = OpenReport { partitions: recovered.iter().map(|partition| partition.report.clone()).collect() };
         let failure = watch::Sender::new(None);
         let endpoints = Arc::new(EndpointBook::default());
-        let start = Start { endpoints, clock: &clock, epoch: Instant::now(), resume, config, failure: &failure };
+        let bundles = Arc::new(Bundles::recovered(recovered.iter().map(|partition| &partition.folded)));
+        let epoch = Instant::now();
+        let start =
+            Start { endpoints, bundles: Arc::clone(&bundles), clock: &clock, epoch, resume, config, failure: &failure };
         let (mut keepers, mut completers) = (JoinSet::new(), JoinSet::new());
         let mut partitions = Vec::new();
         for partition in recovered {
             partitions.push(start.partition(partition, &mut keepers, &mut completers)?);
         }
         keepers.spawn(discipline(clock.clone()));
+        let partitions: Arc<[_]> = partitions.into();
+        keepers.spawn(bundles::sweep(bundles, Arc::clone(&partitions)));
         let inner = Inner {
             partitions,
             clock,
@@ -251,6 +262,13 @@ fn recover_one(unrecovered: Unrecovered) -> Result<RecoveredPartition, OpenError
     Ok(RecoveredPartition { folded, tail: recovered.tail, log, snapshots, follow_ups, report })
 }
 
+/// A secret that nobody knows.
+fn secret() -> Result<ItemKey, OpenError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|_| OpenError::NoRandomness)?;
+    Ok(ItemKey::from_bytes(secret))
+}
+
 /// What all partitions start with.
 struct Start<'a> {
     clock: &'a Clock,
@@ -258,6 +276,7 @@ struct Start<'a> {
     resume: Resume,
     config: &'a EngineConfig,
     endpoints: Arc<EndpointBook>,
+    bundles: Arc<Bundles>,
     failure: &'a watch::Sender<Option<String>>,
 }
 
@@ -280,7 +299,9 @@ impl Start<'_> {
         let (feed, fed) = Feed::new(durable);
         let (slots, projection) = self.seat(recovered.folded.items.into_values());
         let registry = Arc::new(Registry::new(RegistryParts {
-            partition: recovered.folded.partition,
+            no,
+            partition: PartitionWriter::new(recovered.folded.partition, Some(self.resume), secret()?),
+            bundles: Arc::clone(&self.bundles),
             slots,
             projection,
             durable,
@@ -296,6 +317,7 @@ impl Start<'_> {
         }));
         completers.spawn(Arc::clone(&registry).complete(committed));
         keepers.spawn(Arc::clone(&registry).keep_time());
+        keepers.spawn(Arc::clone(&registry).keep_partition_time());
         let outside = self.config.outside.clone();
         keepers.spawn(Follower::run(Arc::clone(&registry), outside, recovered.follow_ups, fed));
         Ok(registry)
