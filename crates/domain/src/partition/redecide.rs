@@ -1,6 +1,7 @@
 //! A partition's commands had back from its events, as [`crate::redecide`] does for items.
 
 use super::{BundleClaim, Partition, PartitionCommand, PartitionRequest};
+use crate::endpoint::{EndpointCommand, EndpointEvent, EndpointNo};
 use crate::event::{PartitionEvent, Recorded};
 use crate::identity::BundleId;
 use crate::ids::Ordinal;
@@ -29,11 +30,26 @@ fn command_of(partition: &Partition, event: &PartitionEvent) -> Option<Partition
         PartitionEvent::PaymentUnmatched { order, report } => {
             PartitionCommand::RecordUnmatched { order: *order, report: report.clone() }
         }
+        PartitionEvent::Endpoint { endpoint, event } => {
+            PartitionCommand::Endpoint(Box::new(endpoint_command(*endpoint, event)))
+        }
         PartitionEvent::ItemRegistered { .. }
         | PartitionEvent::PartitionKeyed { .. }
         | PartitionEvent::BundleExpired { .. }
         | PartitionEvent::ClockResumed { .. } => return None,
     })
+}
+
+fn endpoint_command(no: EndpointNo, event: &EndpointEvent) -> EndpointCommand {
+    match event {
+        EndpointEvent::Added { url, notices, secret } => {
+            EndpointCommand::Add { url: url.clone(), notices: notices.clone(), secret: secret.clone() }
+        }
+        EndpointEvent::SecretRotated { secret } => EndpointCommand::Rotate(no, secret.clone()),
+        EndpointEvent::Disabled { by } => EndpointCommand::Disable(no, *by),
+        EndpointEvent::Enabled => EndpointCommand::Enable(no),
+        EndpointEvent::Removed => EndpointCommand::Remove(no),
+    }
 }
 
 fn claim(partition: &Partition, bundle: Ordinal) -> Option<BundleClaim> {
