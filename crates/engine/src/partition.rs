@@ -202,7 +202,7 @@ impl Registry {
         // The committer is gone: the log has failed, and what is known here may never be durable.
         let permit = permit.map_err(|_| SubmitError::OutcomeUnknown)?;
         let (value, events) = state.turn(self.clock.now(), act)?;
-        let gate = self.hand_over(&mut state, events, permit);
+        let gate = self.hand_over(&mut state, &events, permit);
         writer.changed.notify_one();
         Ok(Gated { value, gate })
     }
@@ -211,7 +211,7 @@ impl Registry {
     fn hand_over(
         &self,
         state: &mut PartitionState,
-        events: Vec<Recorded<PartitionEvent>>,
+        events: &[Recorded<PartitionEvent>],
         permit: mpsc::Permit<'_, ToCommitter>,
     ) -> Option<oneshot::Receiver<Reply>> {
         if events.is_empty() && self.partition.durable() >= state.submitted {
@@ -222,7 +222,7 @@ impl Registry {
         }
         let (caller, gate) = oneshot::channel();
         let stream = state.partition.stream();
-        let decided = state.decided(&events);
+        let decided = state.decided(events);
         permit.send(ToCommitter::Handover(Handover {
             item: stream,
             ticket: state.submitted,

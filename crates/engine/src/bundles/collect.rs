@@ -69,7 +69,7 @@ pub(super) async fn reserve(
         match first {
             First::Known(judgement) => {
                 gate.open().await?;
-                bundles.followed_by(&judgement).await;
+                bundles.followed_by(&judgement).await?;
                 return Ok(judgement);
             }
             First::TooMany => return Err(SubmitError::Overloaded),
@@ -130,13 +130,13 @@ impl Bundles {
     }
 
     /// Waits until the parts of the bundle that an answer tells of have followed it.
-    pub(super) async fn followed_by(&self, judgement: &Judgement) {
+    async fn followed_by(&self, judgement: &Judgement) -> Result<(), SubmitError> {
         let bundle = match judgement.outcome.as_ref().map(|answer| &answer.body) {
             Ok(Body::Bundle(view)) => view.id,
             Ok(Body::BundleOrder(view)) => view.bundle,
-            _ => return,
+            _ => return Ok(()),
         };
-        self.followed(bundle).await;
+        self.followed(bundle).await
     }
 }
 
@@ -285,7 +285,7 @@ impl Job {
             (state.partition.seq(), state.partition.now(), state.submitted())
         };
         self.bundles.end(self.bundle, true);
-        self.bundles.followed(self.bundle).await;
+        self.bundles.followed(self.bundle).await?;
         let judgement = match (why, self.judged, self.lost) {
             (GaveUp::Refused(rejection), _, _) => {
                 Judgement { sequence, at: now.max(self.home.clock.now()), outcome: Err(rejection) }

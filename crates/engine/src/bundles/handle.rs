@@ -47,7 +47,7 @@ impl PartitionHandle {
             });
             let judgement = judged.await?.open().await?;
             if let (Ok(_), Some(bundle)) = (&judgement.outcome, bundle) {
-                bundles.followed(bundle).await;
+                bundles.followed(bundle).await?;
             }
             Ok(judgement)
         };

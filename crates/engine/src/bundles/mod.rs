@@ -14,6 +14,7 @@ mod tests;
 pub use handle::PartitionHandle;
 pub(crate) use sweep::sweep;
 
+use crate::error::SubmitError;
 use crate::fold::{Folded, FoldedItem};
 use crate::mailbox::Caller;
 use crate::partition::BundleDecided;
@@ -208,16 +209,18 @@ impl Bundles {
     }
 
     /// Waits until the parts of this bundle have been told everything that is decided by now.
-    async fn followed(&self, bundle: BundleId) {
+    ///
+    /// # Errors
+    /// [`SubmitError::OutcomeUnknown`] if a log failed meanwhile: after that nothing is told any more.
+    async fn followed(&self, bundle: BundleId) -> Result<(), SubmitError> {
         let waiting = {
             let mut parts = self.parts();
-            let Some(following) = parts.following.get_mut(&bundle) else { return };
+            let Some(following) = parts.following.get_mut(&bundle) else { return Ok(()) };
             let (done, waiting) = oneshot::channel();
             following.waiting.push(done);
             waiting
         };
-        // Dropped when all is done: that is the answer.
-        let _followed = waiting.await;
+        waiting.await.map_err(|_| SubmitError::OutcomeUnknown)
     }
 
     /// How many bundles have parts that still have to be told.

@@ -1,6 +1,6 @@
 //! The sweeper: tells parts how their bundles ended, until they have taken it.
 
-use super::{Bundles, Following, Owing, Stage};
+use super::{Bundles, Owing, Stage};
 use crate::limits::{PARTS_TOLD_AT_ONCE, TELL_AGAIN_AFTER, TELL_AGAIN_AFTER_MAX};
 use crate::registry::Registry;
 use crate::shell::Ask;
@@ -68,6 +68,11 @@ impl Sweeper {
 
     /// How long to rest before the parts are told again, if they have to be.
     fn finish(&mut self, bundle: BundleId, told: Told) -> Option<Duration> {
+        if told == Told::NotAll && self.partitions.iter().any(|registry| registry.failed().is_some()) {
+            // Nothing more is written here. A restart finds the parts in their items.
+            self.bundles.forget(bundle);
+            return None;
+        }
         if self.bundles.told(bundle, told == Told::All) {
             self.tries.remove(&bundle);
             return None;
@@ -99,14 +104,23 @@ impl Bundles {
         let Some(following) = parts.following.get_mut(&bundle) else { return true };
         let again = following.stage == Stage::UnderWay { again: true };
         following.stage = Stage::Resting;
-        if again {
-            return parts.queue(bundle) || parts.following.remove(&bundle).is_some();
+        let all = all || again && !parts.owing.contains_key(&bundle);
+        // Without a part that owes anything, what was decided meanwhile is done.
+        if again && parts.queue(bundle) {
+            return true;
         }
         if all {
-            // Whoever waits for this hears it by their channel's end.
-            let _done: Option<Following> = parts.following.remove(&bundle);
+            let waiting = parts.following.remove(&bundle).map(|following| following.waiting).unwrap_or_default();
+            for done in waiting {
+                let _gone = done.send(());
+            }
         }
         all
+    }
+
+    /// Gives a bundle up: whoever waits for its parts hears that nothing is known.
+    fn forget(&self, bundle: BundleId) {
+        self.parts().following.remove(&bundle);
     }
 
     fn owing(&self, bundle: BundleId) -> Vec<(ItemNo, Owing)> {

@@ -1,7 +1,7 @@
 //! Bundles on the whole engine, on logs in memory and on paused time: all or nothing, whatever goes wrong between.
 
 use crate::tests::{customer, open_item_as, reserve, settled, spec};
-use crate::{Engine, EngineConfig, ItemHandle, SubmitError, Unrecovered};
+use crate::{Engine, EngineConfig, ItemHandle, SubmitError, Timeouts, Unrecovered};
 use domain::bundle::WantedLines;
 use domain::command::Command;
 use domain::event::PartDecision;
@@ -9,7 +9,7 @@ use domain::idempotency::{Attempt, IdempotencyKey};
 use domain::identity::{BundleId, OrderId};
 use domain::ids::{CaptureNo, Ordinal, PartitionNo};
 use domain::money::{Currency, Money};
-use domain::partition::{BundleClaim, PartitionCommand, PartitionQuery};
+use domain::partition::{BundleClaim, PartitionCommand, PartitionQuery, partition_of};
 use domain::payment::{LateRefusal, PaymentReport, Provider, RefundReason, Told};
 use domain::rejection::Rejection;
 use domain::text::{PaymentId, ProviderEventId, Reason, Sku};
@@ -30,6 +30,10 @@ fn disks(count: u8) -> Vec<MemoryDisk> {
 }
 
 fn start(disks: &[MemoryDisk]) -> Engine {
+    start_with(disks, Timeouts::default())
+}
+
+fn start_with(disks: &[MemoryDisk], timeouts: Timeouts) -> Engine {
     let log = |(no, disk): (u8, &MemoryDisk)| Unrecovered {
         partition: PartitionNo(no),
         log: Box::new(MemoryLog::open(disk.clone())),
@@ -37,7 +41,7 @@ fn start(disks: &[MemoryDisk]) -> Engine {
         follow_ups: crate::FollowUpStore::memory(),
     };
     let wall_clock = Arc::new(|| Timestamp::from_millis(1_767_225_600_000));
-    let config = EngineConfig { wall_clock, ..EngineConfig::default() };
+    let config = EngineConfig { wall_clock, timeouts, ..EngineConfig::default() };
     Engine::open_logs((0..).zip(disks).map(log).collect(), &config, None).expect("it opens").0
 }
 
@@ -191,7 +195,7 @@ async fn a_bundle_expires_by_itself_and_late_money_for_it_goes_back() {
     let view = held(&engine, "ann", &["lamp", "vase"]).await;
     let placed = PartitionCommand::PlaceOrder { claim: claim(&view), amount: None };
     command(&engine, view.id, placed).await.outcome.expect("ordered");
-    tokio::time::sleep(Duration::from_millis(10_001)).await; // waits: paused time
+    tokio::time::sleep(Duration::from_millis(10_500)).await; // waits: paused time
     for item in [&lamp, &vase] {
         settled(item.watch().wait_for(|view| view.status.available.get() == 1)).await.expect("published");
     }
@@ -252,16 +256,25 @@ async fn the_same_key_many_times_at_once_is_one_bundle_and_one_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn bundles_over_crossing_items_do_not_wait_for_each_other() {
+    cross().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bundles_over_crossing_items_do_not_wait_for_each_other_on_several_threads() {
+    cross().await;
+}
+
+async fn cross() {
     let engine = start(&disks(2));
-    let names = ["lamp", "vase", "rug"];
+    let pairs = [["lamp", "vase"], ["vase", "lamp"], ["rug", "vase"], ["lamp", "rug"]];
     let mut items = Vec::new();
-    for name in names {
+    for name in ["lamp", "vase", "rug"] {
         items.push(item(&engine, name, 7).await);
     }
     let asks: Vec<_> = (0..40)
-        .map(|number| {
+        .zip(pairs.into_iter().cycle())
+        .map(|(number, pair)| {
             let engine = engine.clone();
-            let pair = [names[number % 3], names[(number + 1 + number % 2) % 3]];
             tokio::spawn(
                 async move { engine.reserve_bundle(&customer(&format!("c{number}")), &lines(&pair), None).await },
             )
@@ -392,45 +405,48 @@ async fn check(engine: &Engine, skus: &[&str]) {
     }
 }
 
-/// Cuts the logs after so many commits, starts again and looks. Says whether everything had been written.
-async fn crash_after(commits: usize, life: Life, partitions: u8) -> bool {
+/// Cuts each log after so many commits of its own, starts again and looks. Says whether everything had been written.
+async fn crash_after(commits: &[usize], life: Life) -> bool {
     let skus = ["lamp", "vase", "rug", "gone"];
-    let disks = disks(partitions);
+    let disks = disks(u8::try_from(commits.len()).expect("a few"));
     let engine = start(&disks);
     for sku in skus {
         item(&engine, sku, u32::from(sku != "gone")).await;
     }
-    for disk in &disks {
-        disk.script(std::iter::repeat_n(Fault::None, commits).chain([Fault::DiskFull]));
+    for (disk, commits) in disks.iter().zip(commits) {
+        disk.script(std::iter::repeat_n(Fault::None, *commits).chain([Fault::DiskFull]));
     }
     let whole = live(&engine, life).await.is_ok();
     engine.abandon();
     drop(engine);
-    for (seed, disk) in (0..).zip(&disks) {
-        disk.script([]);
-        disk.crash(seed);
-    }
+    // The same disks, without what was to go wrong on them.
+    let disks: Vec<MemoryDisk> = disks.iter().map(MemoryDisk::duplicate).collect();
+    disks.iter().for_each(|disk| disk.crash(1));
     let engine = start(&disks);
     quiet(&engine).await;
     check(&engine, &skus).await;
     // Whoever asks again under the same key converges to one effect.
     if !matches!(life, Life::Refused) {
-        live(&engine, life).await.unwrap_or_else(|error| panic!("after {commits} commits of {life:?}: {error}"));
+        live(&engine, life).await.unwrap_or_else(|error| panic!("after {commits:?} commits of {life:?}: {error}"));
         quiet(&engine).await;
         check(&engine, &skus).await;
         let units: Vec<_> = skus.iter().take(3).map(|sku| counts(&again(&engine, sku))).collect();
         let sold = if matches!(life, Life::Paid) { (0, 0, 1) } else { (1, 0, 0) };
-        assert_eq!(units, [sold; 3], "after {commits} commits of {life:?}");
+        assert_eq!(units, [sold; 3], "after {commits:?} commits of {life:?}");
     }
     whole
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_crash_between_any_two_commits_leaves_all_or_nothing() {
-    for partitions in [1, 2] {
-        for life in [Life::Paid, Life::Cancelled, Life::Returned, Life::Refused] {
+    const NEVER: usize = 1_000;
+    let places = ["lamp", "vase", "rug"].map(|sku| partition_of(&Sku::parse(sku).expect("a sku"), 2));
+    assert!([0, 1].iter().all(|no| places.contains(&PartitionNo(*no))), "both partitions take part: {places:?}");
+    for life in [Life::Paid, Life::Cancelled, Life::Returned, Life::Refused] {
+        // One log; then two, where either fails alone, or both do.
+        for cut in [|at| vec![at], |at| vec![at, at], |at| vec![at, NEVER], |at| vec![NEVER, at]] {
             let mut commits = 0;
-            while !crash_after(commits, life, partitions).await {
+            while !crash_after(&cut(commits), life).await {
                 commits += 1;
                 assert!(commits < 60, "it never gets through");
             }
@@ -440,7 +456,9 @@ async fn a_crash_between_any_two_commits_leaves_all_or_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_part_that_could_not_be_told_is_told_after_its_item_is_back() {
-    let engine = start(&disks(1));
+    // Paused time runs on while the item is rebuilt: these never end.
+    let patient = Duration::from_secs(1_000_000);
+    let engine = start_with(&disks(1), Timeouts { judge_within: patient, answer_within: patient });
     let (lamp, vase) = (item(&engine, "lamp", 1).await, item(&engine, "vase", 1).await);
     let view = held(&engine, "ann", &["lamp", "vase"]).await;
     crate::actor::failpoint::panic_next(vase.no());
