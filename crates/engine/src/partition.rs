@@ -228,6 +228,7 @@ impl Registry {
             ticket: state.submitted,
             encoded: events.iter().map(|event| eventlog::encode_partition_event(stream, event)).collect(),
             events: Vec::new(),
+            of_partition: events.to_vec(),
             decided,
             replies: vec![(Caller(caller), Ok(opened()))],
             view: None,

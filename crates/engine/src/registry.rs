@@ -12,11 +12,10 @@ use crate::partition::PartitionWriter;
 use crate::projection::Projection;
 use crate::shell::{Ask, Asked, MonoTime, Reply, Shell, Wake};
 use crate::slot::{Seat, Slot};
-use domain::event::Recorded;
 use domain::ids::{ItemNo, PartitionNo};
 use domain::text::Sku;
 use domain::wheel::{TimerKey, TimerWheel};
-use eventlog::{LogReader, RecordNo, SnapshotStore};
+use eventlog::{LogReader, RecordNo, SnapshotStore, StreamEvent};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -384,13 +383,15 @@ impl Registry {
     }
 
     /// The few events of a group that something may follow from.
-    fn to_follow_up(&self, group: &mut [crate::shell::Handover<Caller>]) -> Vec<(ItemNo, Recorded)> {
+    fn to_follow_up(&self, group: &mut [crate::shell::Handover<Caller>]) -> Vec<(ItemNo, StreamEvent)> {
         let mut found = Vec::new();
         for handover in group {
+            let of_partition = handover.of_partition.drain(..).map(StreamEvent::Partition);
+            found.extend(of_partition.map(|event| (handover.item, event)));
             let Some(slot) = self.slot(handover.item) else { continue };
             let terms = self.terms(&slot);
             let events = handover.events.drain(..).filter(|recorded| is_of_interest(&recorded.event, terms));
-            found.extend(events.map(|recorded| (handover.item, recorded)));
+            found.extend(events.map(|recorded| (handover.item, StreamEvent::Item(recorded))));
         }
         found
     }

@@ -11,7 +11,7 @@
 use crate::error::SubmitError;
 use crate::partition::BundleDecided;
 use domain::command::Request;
-use domain::event::Recorded;
+use domain::event::{PartitionEvent, Recorded};
 use domain::ids::ItemNo;
 use domain::item::Item;
 use domain::time::{DurationMs, Timestamp};
@@ -104,6 +104,8 @@ pub struct Handover<R> {
     pub encoded: Vec<EncodedEvent>,
     /// The same events for those who follow the log.
     pub events: Vec<Recorded>,
+    /// Events of a partition's own stream, for those who follow it.
+    pub of_partition: Vec<Recorded<PartitionEvent>>,
     /// Bundles whose parts these events decide about; only a partition's own stream does.
     pub decided: Vec<BundleDecided>,
     /// What is to be answered once all this and everything before is durable.
@@ -212,6 +214,7 @@ impl Shell {
                 ticket: self.submitted,
                 encoded: Vec::new(),
                 events,
+                of_partition: Vec::new(),
                 decided: Vec::new(),
                 replies,
                 view: None,
@@ -221,6 +224,15 @@ impl Shell {
         let encoded = events.iter().map(|recorded| eventlog::encode_item_event(item, recorded)).collect();
         let view = Some(Arc::new(self.item.view()));
         let decided = Vec::new();
-        Some(Handover { item, ticket: self.submitted, encoded, events, decided, replies, view })
+        Some(Handover {
+            item,
+            ticket: self.submitted,
+            encoded,
+            events,
+            of_partition: Vec::new(),
+            decided,
+            replies,
+            view,
+        })
     }
 }

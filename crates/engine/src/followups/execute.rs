@@ -1,21 +1,17 @@
 //! Doing it: each piece of work asks the item how things are, asks the provider, and tells the item what came of it.
 
 use super::Outside;
+use super::owner::Owner;
 use super::work::Work;
 use crate::ports::{
     Delivered, Delivery, EndpointSecret, PaymentProvider, PaymentRequest, ProviderError, RefundRequest, Withdrawn,
 };
 use crate::registry::Registry;
-use crate::shell::{Ask, Reply};
-use crate::slot::Slot;
-use domain::command::{Claim, Command, Request};
 use domain::endpoint::EndpointNo;
 use domain::ids::{CaptureNo, ItemNo, Ordinal};
 use domain::payment::{MoneyPlace, Offer, Provider, SettledBy};
-use domain::rejection::Rejection;
 use domain::text::{PaymentId, RefundReference};
-use domain::turn::Query;
-use domain::views::{Answer, Body, CaptureView, OrderState, OrderView, ReservationView, StateView};
+use domain::views::{CaptureView, OrderState};
 use std::sync::Arc;
 
 /// What came of an attempt.
@@ -40,9 +36,10 @@ pub(crate) struct Executor {
     pub(crate) outside: Outside,
 }
 
-type Step<T> = Result<T, Outcome>;
+/// A step of an attempt; `Err` ends it.
+pub(super) type Step<T> = Result<T, Outcome>;
 
-fn later(error: impl ToString) -> Outcome {
+pub(super) fn later(error: impl ToString) -> Outcome {
     Outcome::Later(error.to_string())
 }
 
@@ -66,94 +63,48 @@ impl Executor {
         done.unwrap_or_else(|outcome| outcome)
     }
 
-    fn slot(&self, item: ItemNo) -> Step<Arc<Slot>> {
-        // An item that is not there (its stream broke) has nothing that could be followed up.
-        self.registry.slot(item).ok_or(Outcome::Done)
-    }
-
     fn provider(&self, which: Provider) -> Option<Arc<dyn PaymentProvider>> {
         self.outside.provider(which).map(Arc::clone)
     }
 
-    async fn command(&self, slot: &Arc<Slot>, command: Command) -> Reply {
-        self.registry.ask(slot, Ask::Command(Box::new(Request::from(command)))).await
-    }
-
-    async fn reservation(&self, slot: &Arc<Slot>, ordinal: Ordinal) -> Step<Box<ReservationView>> {
-        let judged = self.registry.ask(slot, Ask::Query(Query::AnyReservation(ordinal))).await.map_err(later)?;
-        match judged.outcome {
-            Ok(answer) => match answer.body {
-                Body::Reservation(view) => Ok(view),
-                _ => Err(Outcome::Done),
-            },
-            Err(_) => Err(Outcome::Done),
-        }
-    }
-
-    async fn order(&self, slot: &Arc<Slot>, ordinal: Ordinal) -> Step<Box<OrderView>> {
-        let judged = self.registry.ask(slot, Ask::Query(Query::AnyOrder(ordinal))).await.map_err(later)?;
-        match judged.outcome {
-            Ok(answer) => match answer.body {
-                Body::Order(view) => Ok(view),
-                _ => Err(Outcome::Done),
-            },
-            // There is no order: nothing to pay, nothing to give back.
-            Err(_) => Err(Outcome::Done),
-        }
+    async fn owner(&self, stream: ItemNo, number: Ordinal) -> Step<Owner> {
+        Owner::find(&self.registry, stream, number).await
     }
 
     /// First the order, then the opportunity: a hold that ended meanwhile needs neither.
-    async fn offer(&self, item: ItemNo, ordinal: Ordinal) -> Step<Outcome> {
-        let slot = self.slot(item)?;
-        let settings = Arc::clone(&slot.view().settings);
-        let Some(provider) = settings.policy.payments.provider.and_then(|which| self.provider(which)) else {
-            return Ok(Outcome::Done);
-        };
-        let view = self.reservation(&slot, ordinal).await?;
-        if !matches!(view.state, StateView::Held { .. }) {
-            return Ok(Outcome::Done);
-        }
-        if view.order.is_none() {
-            let claim = Claim { reservation: ordinal, customer: view.customer.clone() };
-            let placed = self.command(&slot, Command::PlaceOrder { claim, amount: None }).await.map_err(later)?;
-            if placed.outcome.is_err() {
-                return Ok(Outcome::Done);
-            }
-        }
-        let order = self.order(&slot, ordinal).await?;
-        let OrderState::AwaitingPayment { expires_at } = order.summary.state else { return Ok(Outcome::Done) };
+    async fn offer(&self, stream: ItemNo, number: Ordinal) -> Step<Outcome> {
+        let owner = self.owner(stream, number).await?;
+        owner.place_order(&self.registry).await?;
+        let wanted = owner.provider(&self.registry).await?;
+        let Some(provider) = wanted.and_then(|which| self.provider(which)) else { return Ok(Outcome::Done) };
+        let order = owner.order(&self.registry).await?;
+        let OrderState::AwaitingPayment { expires_at } = order.state else { return Ok(Outcome::Done) };
         if order.payment.is_some_and(|payment| payment.offer.provider == provider.provider()) {
             return Ok(Outcome::Done);
         }
         let request = PaymentRequest {
-            order: order.summary.id,
-            amount: order.summary.amount,
+            order: order.id,
+            amount: order.amount,
             customer: order.customer,
-            description: format!("{} × {}", order.quantity.get(), settings.name),
+            description: order.description,
             expires_at,
         };
         let opportunity = provider.create(&request).await.map_err(of_provider)?;
         let offer = Offer { provider: provider.provider(), payment: opportunity.payment, client: opportunity.client };
-        self.show(&slot, ordinal, offer).await
-    }
-
-    async fn show(&self, slot: &Arc<Slot>, reservation: Ordinal, offer: Offer) -> Step<Outcome> {
         let (provider, payment) = (offer.provider.name().to_owned(), offer.payment.as_str().to_owned());
-        let command = Command::OfferPayment { reservation, offer: Box::new(offer) };
-        let shown = self.command(slot, command).await.map_err(later)?;
-        Ok(match shown.outcome {
-            Ok(_) => Outcome::Done,
+        Ok(if owner.show(&self.registry, offer).await? {
+            Outcome::Done
+        } else {
             // Over before anybody could see it: nobody may use it any more.
-            Err(_) => Outcome::DoneAnd(Work::WithdrawUnseen { provider, payment }),
+            Outcome::DoneAnd(Work::WithdrawUnseen { provider, payment })
         })
     }
 
-    async fn withdraw(&self, item: ItemNo, ordinal: Ordinal) -> Step<Outcome> {
-        let slot = self.slot(item)?;
-        let order = self.order(&slot, ordinal).await?;
+    async fn withdraw(&self, stream: ItemNo, number: Ordinal) -> Step<Outcome> {
+        let order = self.owner(stream, number).await?.order(&self.registry).await?;
         let Some(payment) = &order.payment else { return Ok(Outcome::Done) };
         let used = order.capture.as_ref().is_some_and(|capture| capture.payment == payment.offer.payment);
-        if used || matches!(order.summary.state, OrderState::AwaitingPayment { .. }) {
+        if used || matches!(order.state, OrderState::AwaitingPayment { .. }) {
             return Ok(Outcome::Done);
         }
         self.cancel(payment.offer.provider, &payment.offer.payment).await
@@ -197,15 +148,15 @@ impl Executor {
 
     /// Gives back everything that is due of an order and that a provider can give back by itself. What nobody here can
     /// reach (money of a backend of its own) stays due until an operator settles it.
-    async fn refund(&self, item: ItemNo, ordinal: Ordinal) -> Step<Outcome> {
-        let slot = self.slot(item)?;
-        // Not the order: money may have come, and go back, without there ever being one.
-        let captures = self.registry.ask(&slot, Ask::Query(Query::RefundsOf(ordinal))).await.map_err(later)?;
-        let Ok(Answer { body: Body::Captures { page, .. }, .. }) = captures.outcome else { return Ok(Outcome::Done) };
+    async fn refund(&self, stream: ItemNo, number: Ordinal) -> Step<Outcome> {
+        let owner = self.owner(stream, number).await?;
         let mut refused = None;
-        for due in page.iter().filter(|refund| matches!(refund.record.place, MoneyPlace::Due { .. })) {
+        for due in owner.refunds_due(&self.registry).await? {
+            if !matches!(due.record.place, MoneyPlace::Due { .. }) {
+                continue;
+            }
             let Some(provider) = self.provider(due.record.payer) else { continue };
-            match self.give_back(&slot, due, provider.as_ref()).await {
+            match self.give_back(&owner, &due, provider.as_ref()).await {
                 Ok(()) => {}
                 Err(Outcome::Never(why)) => refused = Some(why),
                 Err(outcome) => return Err(outcome),
@@ -214,7 +165,7 @@ impl Executor {
         Ok(refused.map_or(Outcome::Done, Outcome::Never))
     }
 
-    async fn give_back(&self, slot: &Arc<Slot>, due: &CaptureView, provider: &dyn PaymentProvider) -> Step<()> {
+    async fn give_back(&self, owner: &Owner, due: &CaptureView, provider: &dyn PaymentProvider) -> Step<()> {
         let capture = &due.record.capture;
         let request = RefundRequest {
             refund: due.refund,
@@ -227,12 +178,6 @@ impl Executor {
         let reference = RefundReference::parse(&reference)
             .or_else(|_| RefundReference::parse(&due.refund.to_string()))
             .map_err(later)?;
-        let command =
-            Command::SettleRefund { capture: CaptureNo(due.refund.capture()), by: SettledBy::Provider { reference } };
-        let settled = self.command(slot, command).await.map_err(later)?;
-        match settled.outcome {
-            Ok(_) | Err(Rejection::NotRefundable { .. } | Rejection::NotFound) => Ok(()),
-            Err(other) => Err(later(format!("{other:?}"))),
-        }
+        owner.settle(&self.registry, CaptureNo(due.refund.capture()), SettledBy::Provider { reference }).await
     }
 }

@@ -1,9 +1,9 @@
 //! From the commit point to the follower: the few events that follow-ups come of. The hot path never waits for it;
 //! what does not fit is left out, and the follower reads it from the log.
 
-use domain::event::Recorded;
 use domain::ids::ItemNo;
 use eventlog::RecordNo;
+use eventlog::StreamEvent;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
@@ -17,7 +17,7 @@ pub(crate) struct Fed {
     /// The group's last record.
     pub(crate) upto: RecordNo,
     /// Events that something may follow from.
-    pub(crate) events: Vec<(ItemNo, Recorded)>,
+    pub(crate) events: Vec<(ItemNo, StreamEvent)>,
 }
 
 /// The end at the commit point.
@@ -35,7 +35,7 @@ impl Feed {
     }
 
     /// Passes a group on.
-    pub(crate) fn push(&self, upto: RecordNo, events: Vec<(ItemNo, Recorded)>) {
+    pub(crate) fn push(&self, upto: RecordNo, events: Vec<(ItemNo, StreamEvent)>) {
         if !events.is_empty() && self.sender.try_send(Fed { upto, events }).is_err() {
             self.missed.store(true, Ordering::Release);
         }

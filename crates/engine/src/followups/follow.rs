@@ -7,7 +7,7 @@ use super::notice::{self, About, messages};
 use super::redelivery::Redelivery;
 use super::store::FollowUpStore;
 use super::table::Table;
-use super::work::{Work, is_of_interest, work_of};
+use super::work::{Work, is_of_interest, work_of, work_of_partition};
 use crate::registry::Registry;
 use domain::event::Recorded;
 use domain::ids::ItemNo;
@@ -113,14 +113,23 @@ impl Follower {
         if self.registry.feed.take_missed() || !self.table.has_room() {
             return true;
         }
-        for (item, recorded) in &group.events {
-            self.look_at(*item, recorded);
+        for (item, event) in &group.events {
+            self.look_at(*item, event);
         }
         self.table.reached(group.upto);
         false
     }
 
-    fn look_at(&mut self, item: ItemNo, recorded: &Recorded) {
+    fn look_at(&mut self, stream: ItemNo, event: &StreamEvent) {
+        match event {
+            StreamEvent::Item(recorded) => self.look_at_item(stream, recorded),
+            StreamEvent::Partition(recorded) => {
+                work_of_partition(stream, recorded).into_iter().for_each(|work| self.add(work))
+            }
+        }
+    }
+
+    fn look_at_item(&mut self, item: ItemNo, recorded: &Recorded) {
         let Some(slot) = self.registry.slot(item) else { return };
         let terms = self.registry.terms(&slot);
         if !is_of_interest(&recorded.event, terms) {
@@ -161,8 +170,8 @@ impl Follower {
         let piece = tokio::task::spawn_blocking(move || read_piece(reader.as_ref(), from, goal)).await;
         match piece {
             Ok(Ok((upto, events))) => {
-                for (item, recorded) in &events {
-                    self.look_at(*item, recorded);
+                for (item, event) in &events {
+                    self.look_at(*item, event);
                 }
                 self.table.reached(upto);
                 upto < goal
@@ -245,7 +254,7 @@ async fn until(first: Option<(Instant, u64)>) {
     }
 }
 
-type Piece = (RecordNo, Vec<(ItemNo, Recorded)>);
+type Piece = (RecordNo, Vec<(ItemNo, StreamEvent)>);
 
 /// Events of items behind `from`, whole records, up to `goal` or a good many.
 fn read_piece(reader: &dyn eventlog::LogReader, from: RecordNo, goal: RecordNo) -> Result<Piece, String> {
@@ -256,9 +265,7 @@ fn read_piece(reader: &dyn eventlog::LogReader, from: RecordNo, goal: RecordNo) 
             return Ok((upto, events));
         }
         upto = decoded.record;
-        if let StreamEvent::Item(recorded) = decoded.event {
-            events.push((decoded.item, recorded));
-        }
+        events.push((decoded.item, decoded.event));
     }
     Ok((goal, events))
 }

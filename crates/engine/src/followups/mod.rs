@@ -12,6 +12,7 @@ mod execute;
 mod feed;
 mod follow;
 mod notice;
+mod owner;
 mod redelivery;
 mod store;
 mod table;

@@ -1,6 +1,6 @@
 //! What follows from an event. Pure.
 
-use domain::event::{Event, Recorded};
+use domain::event::{Event, PartitionEvent, Recorded};
 use domain::ids::{ItemNo, Ordinal};
 use domain::payment::{PaymentEvent, Provider};
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Work {
     /// Place the order of a hold, and ask its item's provider for an opportunity to pay it.
     Offer {
-        /// The item.
+        /// The item; a partition's own stream for a bundle.
         item: u32,
-        /// The hold.
+        /// The hold, or the bundle's number.
         reservation: u32,
     },
     /// Withdraw the opportunity of an order that is over, or was paid otherwise.
@@ -117,5 +117,39 @@ pub(crate) fn work_of(item: ItemNo, recorded: &Recorded, terms: Terms) -> Option
             | PaymentEvent::RefundSettled { .. } => None,
         },
         _ => None,
+    }
+}
+
+/// What follows from an event of a partition: a bundle has one order and one payment, and where every line's item has
+/// the same provider, that one is asked.
+pub(crate) fn work_of_partition(stream: ItemNo, recorded: &Recorded<PartitionEvent>) -> Option<Work> {
+    let item = stream.as_u32();
+    let withdraw = |bundle: Ordinal| Work::Withdraw { item, reservation: bundle.0 };
+    match &recorded.event {
+        PartitionEvent::BundleHeld { bundle, held, .. } => {
+            held.terms.provider.map(|_| Work::Offer { item, reservation: bundle.0 })
+        }
+        PartitionEvent::BundleCancelled { bundle } | PartitionEvent::BundleExpired { bundle, .. } => {
+            Some(withdraw(*bundle))
+        }
+        PartitionEvent::Payment { bundle, event } => match &**event {
+            PaymentEvent::RefundDue { .. }
+            | PaymentEvent::Unclaimed { .. }
+            | PaymentEvent::OrderRefunded { .. }
+            | PaymentEvent::Noted { .. } => Some(Work::Refund { item, reservation: bundle.0 }),
+            PaymentEvent::Captured { .. } | PaymentEvent::LateHonoured { .. } => Some(withdraw(*bundle)),
+            PaymentEvent::Offered { .. }
+            | PaymentEvent::Failed { .. }
+            | PaymentEvent::Parked { .. }
+            | PaymentEvent::Disputed { .. }
+            | PaymentEvent::RefundReported { .. }
+            | PaymentEvent::RefundSettled { .. } => None,
+        },
+        PartitionEvent::ItemRegistered { .. }
+        | PartitionEvent::PartitionKeyed { .. }
+        | PartitionEvent::BundleOrdered { .. }
+        | PartitionEvent::PaymentUnmatched { .. }
+        | PartitionEvent::Endpoint { .. }
+        | PartitionEvent::ClockResumed { .. } => None,
     }
 }
