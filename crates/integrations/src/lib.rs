@@ -4,4 +4,5 @@
 //! (`engine`'s follow-ups), and routes (`api`).
 
 pub mod inbound;
+pub mod outgoing;
 pub mod simulated;
