@@ -6,3 +6,4 @@
 pub mod inbound;
 pub mod outgoing;
 pub mod simulated;
+pub mod stripe;

@@ -229,7 +229,7 @@ mod tests {
         ) {
             let ours = secret("0123456789abcdef");
             let header = sign(&ours, at(1_000), &body);
-            prop_assert_eq!(verify(&[ours.clone()], &header, &body, at(1_000)), Ok(()));
+            prop_assert_eq!(verify(std::slice::from_ref(&ours), &header, &body, at(1_000)), Ok(()));
             let (mut body, mut header, mut ours) = (body, header.into_bytes(), ours);
             match what {
                 0 if body.is_empty() => body.push(b'x'),
