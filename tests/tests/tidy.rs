@@ -34,7 +34,8 @@ fn below(name: &str) -> &'static [&'static str] {
         "eventlog" => &["domain"],
         "engine" => &["domain", "eventlog"],
         "api" => &["domain", "eventlog", "engine"],
-        "holdfast" | "tests" | "benches" => &["domain", "eventlog", "engine", "api"],
+        "replay" => &["domain", "eventlog", "engine"],
+        "holdfast" | "tests" | "benches" => &["domain", "eventlog", "engine", "api", "replay"],
         other => panic!("{other} is not in the tree of docs/architecture.md"),
     }
 }
