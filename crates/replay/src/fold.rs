@@ -145,7 +145,7 @@ pub fn replay_partition(
 ) -> Result<PartitionReplayed, ReplayError> {
     let _mark = Mark::set();
     let (began, folded) = source.begin()?;
-    let mut folding = Folding::new(source, partition_count, ask, folded)?;
+    let mut folding = Folding::new(source, partition_count, ask, (began.record, folded))?;
     let mut walk = source.walk(began);
     let mut told = RecordNo(0);
     while let Some(placed) = walk.next() {
@@ -217,10 +217,15 @@ struct Folding<'a> {
 }
 
 impl<'a> Folding<'a> {
-    fn new(source: &Source, partition_count: u16, ask: &'a Ask, folded: Folded) -> Result<Self, ReplayError> {
+    fn new(
+        source: &Source,
+        partition_count: u16,
+        ask: &'a Ask,
+        (began, folded): (RecordNo, Folded),
+    ) -> Result<Self, ReplayError> {
         // Of a part of the events there is no state to compare a snapshot with.
         let snapshots = source.snapshots().filter(|_| ask.verify && ask.item.is_none());
-        let verifying = ask.verify.then(|| Verifying::new(source, partition_count, snapshots)).transpose()?;
+        let verifying = ask.verify.then(|| Verifying::new(source, partition_count, began, snapshots)).transpose()?;
         let known = ask.item.as_ref().and_then(|sku| folded.partition.find(sku));
         Ok(Self {
             ask,

@@ -33,13 +33,15 @@ impl Verifying {
     pub(crate) fn new(
         source: &Source,
         partition_count: u16,
+        began: RecordNo,
         store: Option<&SnapshotStore>,
     ) -> Result<Self, ReplayError> {
         let (mut snapshots, mut verified) = (BTreeMap::new(), Verified::default());
         if let Some(store) = store {
             let listed = store.list();
             let listed = listed.map_err(|error| ReplayError::Log { partition: source.partition(), error })?;
-            for (record, path) in listed {
+            // What replay begins from cannot be compared with what was replayed.
+            for (record, path) in listed.into_iter().filter(|(record, _)| *record > began) {
                 match store.open(&path) {
                     Ok(snapshot) => drop(snapshots.insert(record, snapshot)),
                     // Not damage of the log: recovery passes over it and folds from an older one.
