@@ -33,9 +33,10 @@ fn below(name: &str) -> &'static [&'static str] {
         "domain" => &[],
         "eventlog" => &["domain"],
         "engine" => &["domain", "eventlog"],
-        "api" => &["domain", "eventlog", "engine"],
+        "integrations" => &["domain", "eventlog", "engine"],
+        "api" => &["domain", "eventlog", "engine", "integrations"],
         "replay" => &["domain", "eventlog", "engine"],
-        "holdfast" | "tests" | "benches" => &["domain", "eventlog", "engine", "api", "replay"],
+        "holdfast" | "tests" | "benches" => &["domain", "eventlog", "engine", "integrations", "api", "replay"],
         other => panic!("{other} is not in the tree of docs/architecture.md"),
     }
 }

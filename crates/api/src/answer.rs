@@ -38,6 +38,9 @@ pub(crate) fn reservation(answer: Answer) -> Result<Told<ReservationView>, Probl
         | Body::Item(_)
         | Body::Payment(_)
         | Body::Refund(_)
+        | Body::Bundle(_)
+        | Body::BundleOrder(_)
+        | Body::Unmatched { .. }
         | Body::Captures { .. }
         | Body::Reservations { .. } => Err(another_body()),
     }
@@ -51,6 +54,9 @@ pub(crate) fn order(answer: Answer) -> Result<Told<OrderView>, Problem> {
         | Body::Item(_)
         | Body::Payment(_)
         | Body::Refund(_)
+        | Body::Bundle(_)
+        | Body::BundleOrder(_)
+        | Body::Unmatched { .. }
         | Body::Captures { .. }
         | Body::Reservations { .. } => Err(another_body()),
     }
@@ -64,6 +70,9 @@ pub(crate) fn item(answer: Answer) -> Result<Told<ItemView>, Problem> {
         | Body::Order(_)
         | Body::Payment(_)
         | Body::Refund(_)
+        | Body::Bundle(_)
+        | Body::BundleOrder(_)
+        | Body::Unmatched { .. }
         | Body::Captures { .. }
         | Body::Reservations { .. } => Err(another_body()),
     }

@@ -3,11 +3,14 @@
 use crate::limits;
 use crate::network::PeerNetwork;
 use core::fmt;
+use engine::ports::PaymentPage;
+use integrations::inbound::Inboxes;
+use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq as _;
 
 /// The configuration of the HTTP front.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ApiConfig {
     /// Whose word counts for who a customer is.
     pub gateway: GatewayConfig,
@@ -19,6 +22,10 @@ pub struct ApiConfig {
     pub timeouts: Timeouts,
     /// How many connections there may be.
     pub connections: Connections,
+    /// The providers whose webhooks are taken.
+    pub inboxes: Inboxes,
+    /// The page of the simulated provider, if there is one.
+    pub payment_page: Option<Arc<dyn PaymentPage>>,
 }
 
 impl ApiConfig {
@@ -31,6 +38,8 @@ impl ApiConfig {
             service_token,
             timeouts: Timeouts::default(),
             connections: Connections::default(),
+            inboxes: Inboxes::default(),
+            payment_page: None,
         }
     }
 }

@@ -233,11 +233,7 @@ impl Command {
                 text.word("refund").number(reservation.0).flag(*return_units).word(reason.as_str());
             }
             Self::SettleRefund { capture, by } => {
-                text.word("settle").number(capture.0).word(match by {
-                    SettledBy::Operator { reason } => reason.as_str(),
-                    SettledBy::Provider { reference } => reference.as_str(),
-                    SettledBy::Report => "report",
-                });
+                text.word("settle").number(capture.0).settled_by(by);
             }
             // These never come with a key: what makes them one is the report, the order or the bundle they name.
             Self::RecordPayment { reservation, report } => {
@@ -249,26 +245,31 @@ impl Command {
             Self::HoldPart { bundle, .. } => drop(text.word("part").number(bundle.as_u128())),
             Self::SettlePart { bundle, .. } => drop(text.word("settle part").number(bundle.as_u128())),
         }
-        Fingerprint::of(key, &[b"content", text.0.as_bytes()])
+        text.fingerprint(key)
     }
 }
 
 /// Text that says one thing one way: every part ends with a character that no part can hold.
 #[derive(Default)]
-struct Canon(String);
+pub(crate) struct Canon(String);
 
 impl Canon {
-    fn word(&mut self, word: &str) -> &mut Self {
+    /// The keyed hash of what it says.
+    pub(crate) fn fingerprint(&self, key: &ItemKey) -> Fingerprint {
+        Fingerprint::of(key, &[b"content", self.0.as_bytes()])
+    }
+
+    pub(crate) fn word(&mut self, word: &str) -> &mut Self {
         self.0.push_str(word);
         self.0.push('\u{1f}');
         self
     }
 
-    fn number<N: Copy + ToString>(&mut self, number: N) -> &mut Self {
+    pub(crate) fn number<N: Copy + ToString>(&mut self, number: N) -> &mut Self {
         self.word(&number.to_string())
     }
 
-    fn flag(&mut self, flag: bool) -> &mut Self {
+    pub(crate) fn flag(&mut self, flag: bool) -> &mut Self {
         self.word(if flag { "yes" } else { "no" })
     }
 
@@ -279,7 +280,15 @@ impl Canon {
         }
     }
 
-    fn money(&mut self, amount: Option<Money>) -> &mut Self {
+    pub(crate) fn settled_by(&mut self, by: &SettledBy) -> &mut Self {
+        self.word(match by {
+            SettledBy::Operator { reason } => reason.as_str(),
+            SettledBy::Provider { reference } => reference.as_str(),
+            SettledBy::Report => "report",
+        })
+    }
+
+    pub(crate) fn money(&mut self, amount: Option<Money>) -> &mut Self {
         match amount {
             Some(amount) => self.number(amount.minor).word(amount.currency.as_str()),
             None => self.word("none"),

@@ -1,12 +1,13 @@
 //! What has happened to an item. Every event carries what is needed to explain it later, and all that its command
 //! said, so that commands can be had back from the log and judged again.
 
+use crate::bundle::NewBundle;
 use crate::command::WaitlistChoice;
 use crate::idempotency::Idempotency;
-use crate::identity::{BundleId, ItemKey};
+use crate::identity::{BundleId, ItemKey, OrderId};
 use crate::ids::{ItemNo, Ordinal, Seq};
 use crate::money::Money;
-use crate::payment::{Capture, PaymentEvent};
+use crate::payment::{Capture, PaymentEvent, PaymentReport};
 use crate::policy::{ItemSpec, Settings};
 use crate::text::{CustomerId, Reason, Sku};
 use crate::time::Timestamp;
@@ -249,5 +250,67 @@ pub enum PartitionEvent {
         item: ItemNo,
         /// Its public name.
         sku: Sku,
+    },
+    /// The partition was given its secret. Comes before the first event that needs it.
+    PartitionKeyed {
+        /// Hashes of idempotency keys and ids of refunds rest on it.
+        key: ItemKey,
+    },
+    /// Every part of a bundle is held: from here on this stream alone decides.
+    BundleHeld {
+        /// Its number in this partition.
+        bundle: Ordinal,
+        /// What is held, for whom, on which terms.
+        held: Box<NewBundle>,
+        /// What its lines cost together.
+        amount: Money,
+        /// Until when it can be ordered.
+        deadline: Timestamp,
+    },
+    /// The customer went to pay.
+    BundleOrdered {
+        /// Which bundle.
+        bundle: Ordinal,
+        /// What it costs.
+        amount: Money,
+        /// Until when payments are in time: the deadline plus the grace.
+        release_at: Timestamp,
+        /// Whether the caller named the amount.
+        amount_named: bool,
+    },
+    /// The customer gave it up.
+    BundleCancelled {
+        /// Which bundle.
+        bundle: Ordinal,
+    },
+    /// Time ran out unpaid.
+    BundleExpired {
+        /// Which bundle.
+        bundle: Ordinal,
+        /// When it was due; the event's time is never before.
+        release_at: Timestamp,
+    },
+    /// Something happened to the money of a bundle's order.
+    Payment {
+        /// Which bundle.
+        bundle: Ordinal,
+        /// What.
+        event: Box<PaymentEvent>,
+    },
+    /// A verified report names an order that was never issued. An operator has to look; nothing is given back.
+    PaymentUnmatched {
+        /// The order it names.
+        order: OrderId,
+        /// What it says.
+        report: Box<PaymentReport>,
+    },
+    /// Time stood still while the process was down; no bundle is released before `release_floor`.
+    ClockResumed {
+        /// The last logged time before.
+        from: Timestamp,
+        /// When the process was back.
+        to: Timestamp,
+        /// The earliest release from here on: `to` plus the restart grace.
+        release_floor: Timestamp,
     },
 }

@@ -4,6 +4,7 @@
 use crate::identity::ItemKey;
 use crate::ids::{CaptureNo, Ordinal, Seq};
 use crate::limits::{IDEMPOTENCY_KEY_LEN, IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_RETENTION};
+use crate::rejection::Rejection;
 use crate::time::Timestamp;
 use crate::views::ItemView;
 use std::collections::{HashMap, VecDeque};
@@ -74,15 +75,16 @@ impl Attempt {
     }
 }
 
-/// What an accepted command led to, with the values of that moment.
+/// What an accepted command led to, with the values of that moment. What is answered is an item's business, or a
+/// partition's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Acceptance {
+pub struct Acceptance<A = Answered> {
     /// The first event of the command.
     pub seq: Seq,
     /// When.
     pub at: Timestamp,
     /// What was answered.
-    pub answered: Answered,
+    pub answered: A,
 }
 
 /// What was answered, as far as it cannot be looked up later.
@@ -148,27 +150,46 @@ pub enum Answered {
     Item(Box<ItemView>),
 }
 
-/// The acceptances of one item by request hash, oldest dropped once they are past the retention.
-#[derive(Clone, Debug, Default)]
-pub struct IdempotencyTable {
-    by_request: HashMap<u128, Entry, AlreadyHashed>,
+/// The acceptances of one stream by request hash, oldest dropped once they are past the retention.
+#[derive(Clone, Debug)]
+pub struct IdempotencyTable<A = Answered> {
+    by_request: HashMap<u128, Entry<A>, AlreadyHashed>,
     by_age: VecDeque<(Timestamp, u128)>,
+}
+
+impl<A> Default for IdempotencyTable<A> {
+    fn default() -> Self {
+        Self { by_request: HashMap::default(), by_age: VecDeque::new() }
+    }
 }
 
 /// What is remembered of one acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<A = Answered> {
     /// The hash of what was asked.
     pub content: Fingerprint,
     /// What it led to.
-    pub acceptance: Acceptance,
+    pub acceptance: Acceptance<A>,
 }
 
-impl IdempotencyTable {
+impl<A> IdempotencyTable<A> {
     /// What was accepted under this request hash.
     #[must_use]
-    pub fn get(&self, request: Fingerprint) -> Option<&Entry> {
+    pub fn get(&self, request: Fingerprint) -> Option<&Entry<A>> {
         self.by_request.get(&request.0)
+    }
+
+    /// What was accepted before for the very same request (domain rule 3). `None` for one that is new.
+    ///
+    /// # Errors
+    /// A [`Rejection`] where the key came with other content, or where one more cannot be remembered.
+    pub fn recall(&self, asked: Idempotency, now: Timestamp) -> Result<Option<&Acceptance<A>>, Rejection> {
+        match self.get(asked.request) {
+            Some(entry) if entry.content == asked.content => Ok(Some(&entry.acceptance)),
+            Some(entry) => Err(Rejection::IdempotencyKeyReused { accepted: entry.acceptance.seq }),
+            None if !self.has_room(now) => Err(Rejection::IdempotencyTableFull),
+            None => Ok(None),
+        }
     }
 
     /// Whether another acceptance at `now` would find a place.
@@ -179,7 +200,7 @@ impl IdempotencyTable {
 
     /// Remembers an acceptance. Drops up to two that are past the retention, so that the table shrinks after a rush
     /// while no single command pays for it.
-    pub fn insert(&mut self, request: Fingerprint, entry: Entry) {
+    pub fn insert(&mut self, request: Fingerprint, entry: Entry<A>) {
         let now = entry.acceptance.at;
         for _ in 0..2 {
             match self.by_age.front() {
@@ -207,12 +228,12 @@ impl IdempotencyTable {
     }
 
     /// Every acceptance, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, &Entry)> {
+    pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, &Entry<A>)> {
         self.by_age.iter().filter_map(|&(_, request)| Some((Fingerprint(request), self.by_request.get(&request)?)))
     }
 
     /// A table from entries, oldest first, as [`IdempotencyTable::iter`] gives them.
-    pub(crate) fn from_entries(entries: impl IntoIterator<Item = (Fingerprint, Entry)>) -> Self {
+    pub(crate) fn from_entries(entries: impl IntoIterator<Item = (Fingerprint, Entry<A>)>) -> Self {
         let mut table = Self::default();
         for (request, entry) in entries {
             table.by_age.push_back((entry.acceptance.at, request.0));

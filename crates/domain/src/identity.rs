@@ -106,6 +106,18 @@ impl ReservationId {
     pub const fn uuid(self) -> Uuid {
         self.0
     }
+
+    /// From the form it has in the log.
+    #[must_use]
+    pub const fn from_u128(raw: u128) -> Self {
+        Self(Uuid::from_u128(raw))
+    }
+
+    /// The form it has in the log.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0.as_u128()
+    }
 }
 
 /// The id of a refund: a UUID version 8 of the stream its capture was recorded in (an item's, or a partition's own
@@ -241,6 +253,18 @@ impl OrderId {
     /// [`IdError`] for anything else.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         parse_prefixed(text, "ord_").map(|uuid| Self(ReservationId(uuid)))
+    }
+
+    /// From the form it has in the log.
+    #[must_use]
+    pub const fn from_u128(raw: u128) -> Self {
+        Self(ReservationId::from_u128(raw))
+    }
+
+    /// The form it has in the log.
+    #[must_use]
+    pub const fn as_u128(self) -> u128 {
+        self.0.as_u128()
     }
 }
 

@@ -19,12 +19,14 @@ pub mod text;
 pub mod time;
 pub mod units;
 
+pub mod endpoint;
 pub mod idempotency;
 pub mod identity;
 pub mod ids;
 pub mod payment;
 pub mod policy;
 
+pub mod bundle;
 pub mod command;
 pub mod event;
 pub mod rejection;

@@ -76,8 +76,25 @@ pub const CAPTURES_PER_STREAM_MAX: u32 = 2 * RESERVATIONS_PER_ITEM_MAX;
 /// Longest time that money may wait for its order. A week: longer than any checkout, shorter than a dispute.
 pub const PARKED_WINDOW_MAX: DurationMs = DurationMs::from_secs(7 * 24 * 3600);
 
+/// Outgoing endpoints of one partition. Each is told of every event it wants: more of them is a job for a message broker
+/// behind one endpoint.
+pub const ENDPOINTS_MAX: usize = 32;
+
+/// Longest address of an endpoint, in bytes.
+pub const ENDPOINT_URL_BYTES_MAX: usize = 2_048;
+
 /// Most lines of one bundle: a cart, not a warehouse. Each line is a part held in another item.
 pub const BUNDLE_LINES_MAX: usize = 20;
+
+/// Bundles that one partition takes in its whole life, as many as one item takes reservations.
+pub const BUNDLES_PER_PARTITION_MAX: u32 = RESERVATIONS_PER_ITEM_MAX;
+
+/// Highest sum of a bundle's lines: below 2^53, so that it is exact in a JSON number too.
+pub const BUNDLE_AMOUNT_MAX: u64 = (1 << 53) - 1;
+
+/// Reports of orders never issued that one partition keeps for its operators. They are rare: a provider shared with
+/// another system, or a lost log. More would let whoever can sign such reports fill the log.
+pub const UNMATCHED_PAYMENTS_MAX: usize = 1 << 16;
 
 /// Idempotency keys: long enough not to be guessed or to clash by accident, short enough to hash at once.
 pub const IDEMPOTENCY_KEY_LEN: core::ops::RangeInclusive<usize> = 16..=255;

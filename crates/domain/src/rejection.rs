@@ -6,6 +6,7 @@ use crate::ids::{Revision, Seq};
 use crate::item::Phase;
 use crate::money::Money;
 use crate::policy::SettingError;
+use crate::text::Sku;
 use crate::time::Timestamp;
 use crate::units::{Quantity, Units};
 
@@ -120,7 +121,14 @@ pub enum Rejection {
         /// Which.
         bundle: BundleId,
     },
-    /// The item has taken as many reservations as it can in its life.
+    /// Lines of the bundle cannot be held, so none is. Change or drop these lines.
+    BundleUnavailable {
+        /// Every line known to be refused, by sku, with what its item would say.
+        lines: Vec<(Sku, Rejection)>,
+    },
+    /// The lines have no sum: their currencies differ, or it is more than an amount can be. Make several bundles.
+    BundleNotSummable,
+    /// The item has taken as many reservations as it can in its life; the partition as many bundles or reports.
     ItemFull,
     /// There is an item of this name already.
     ItemExists,

@@ -1,11 +1,12 @@
 //! What an item tells about itself: answers to commands and reads, with everything a wire shape needs.
 
+use crate::bundle::BundleLine;
 use crate::event::LapseReason;
 use crate::identity::{BundleId, OrderId, RefundId, ReservationId};
 use crate::ids::{CaptureNo, Ordinal, Revision, Seq};
 use crate::item::Phase;
 use crate::money::Money;
-use crate::payment::{Capture, CaptureRecord, MoneyPlace, Offer, RefundReason};
+use crate::payment::{Capture, CaptureRecord, MoneyPlace, Offer, PaymentReport, Provider, RefundReason};
 use crate::policy::Settings;
 use crate::rejection::Rejection;
 use crate::text::{CustomerId, Sku};
@@ -57,7 +58,18 @@ pub enum Body {
     Payment(PaymentVerdict),
     /// A refund, with its capture.
     Refund(Box<CaptureView>),
-    /// Captures of an item, in the order in which they came.
+    /// A bundle.
+    Bundle(Box<BundleView>),
+    /// The order of a bundle.
+    BundleOrder(Box<BundleOrderView>),
+    /// Reports of orders never issued, in the order in which they came.
+    Unmatched {
+        /// The page.
+        page: Vec<UnmatchedPayment>,
+        /// Where the next page begins, if there is more.
+        next: Option<u32>,
+    },
+    /// Captures of an item, or of a partition's bundles, in the order in which they came.
     Captures {
         /// The page.
         page: Vec<CaptureView>,
@@ -71,6 +83,87 @@ pub enum Body {
         /// Where the next page begins, if there may be more.
         next: Option<Ordinal>,
     },
+}
+
+/// A bundle as its owner and operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleView {
+    /// Its id.
+    pub id: BundleId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// What it is.
+    pub state: BundleStateView,
+    /// What it holds, in the order in which the parts were taken.
+    pub lines: Vec<BundleLine>,
+    /// What its lines cost together.
+    pub amount: Money,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// Its order, if it has one.
+    pub order: Option<OrderSummary>,
+    /// The place in the partition's log that this reflects.
+    pub sequence: Seq,
+    /// The place of this bundle's own last change.
+    pub changed: Seq,
+    /// When this was read.
+    pub at: Timestamp,
+}
+
+/// What a bundle is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BundleStateView {
+    /// Every part is held until then.
+    Held {
+        /// Until when.
+        expires_at: Timestamp,
+    },
+    /// Sold.
+    Confirmed,
+    /// Cancelled by its customer.
+    Cancelled,
+    /// Time ran out.
+    Expired,
+}
+
+/// The order of a bundle as its owner and operators see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleOrderView {
+    /// Id, state, amount.
+    pub summary: OrderSummary,
+    /// Whose order it is.
+    pub bundle: BundleId,
+    /// Whose.
+    pub customer: CustomerId,
+    /// What is ordered.
+    pub lines: Vec<BundleLine>,
+    /// Who is asked for opportunities to pay, where every line's item says the same.
+    pub provider: Option<Provider>,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// The money that paid it.
+    pub capture: Option<Capture>,
+    /// The latest opportunity to pay it.
+    pub payment: Option<PaymentView>,
+    /// Captures for it that go, or have gone, back.
+    pub refunds: Vec<CaptureView>,
+    /// The place in the partition's log that this reflects.
+    pub sequence: Seq,
+    /// The place of this bundle's own last change.
+    pub changed: Seq,
+    /// When this was read.
+    pub at: Timestamp,
+}
+
+/// A verified report of an order that was never issued: for operators, never refunded by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmatchedPayment {
+    /// When it came.
+    pub at: Timestamp,
+    /// The order it names.
+    pub order: OrderId,
+    /// What it says.
+    pub report: PaymentReport,
 }
 
 /// What a provider's report came to.

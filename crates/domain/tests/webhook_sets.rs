@@ -190,13 +190,15 @@ fn why(reason: RefundReason) -> &'static str {
     }
 }
 
-/// With a second right payment it depends on their order which one is kept, and so what a refund of the first means;
-/// and once the order is paid, wrong money is surplus first. Both are allowed to differ (invariant 28).
-fn comparable(hooks: &[Hook]) -> bool {
-    let count = |wanted| hooks.iter().filter(|hook| **hook == wanted).count();
-    count(Hook::Right) <= 1 || count(Hook::Refunded) == 0
+/// With a second right payment it depends on their order which one is kept, and so what a refund of the first means:
+/// then nothing is refunded.
+fn comparable(hooks: Vec<Hook>) -> Vec<Hook> {
+    let rights = hooks.iter().filter(|hook| **hook == Hook::Right).count();
+    let instead = |hook| if hook == Hook::Refunded && rights > 1 { Hook::Failed } else { hook };
+    hooks.into_iter().map(instead).collect()
 }
 
+/// Once the order is paid, wrong money is surplus first: which of the two reasons is told depends on the order.
 fn neutral((order, places): (Option<OrderState>, Vec<String>)) -> (Option<OrderState>, Vec<String>) {
     let surplus = |place: String| place.replace("due wrong amount", "due").replace("due second", "due");
     let mut places: Vec<String> = places.into_iter().map(surplus).collect();
@@ -212,7 +214,7 @@ proptest! {
         (hooks, order) in delivery(),
         ordered_after in 0usize..30,
     ) {
-        prop_assume!(comparable(&hooks));
+        let hooks = comparable(hooks);
         let mut plain = Shop::open(1, true, false);
         plain.order(1);
         for number in 0..hooks.len() {

@@ -42,7 +42,7 @@ pub enum FoldedItem {
 impl Folded {
     /// Nothing yet.
     #[must_use]
-    pub const fn new(no: PartitionNo) -> Self {
+    pub fn new(no: PartitionNo) -> Self {
         Self { partition: Partition::new(no), items: BTreeMap::new(), last: Timestamp::from_millis(0), events: 0 }
     }
 

@@ -21,6 +21,7 @@ pub mod followups;
 
 mod actor;
 mod mailbox;
+mod payments;
 mod projection;
 mod rebuild;
 mod register;
@@ -32,6 +33,7 @@ pub use error::SubmitError;
 pub use followups::{FollowUpStore, Outside};
 pub use handle::{CustomerPage, Engine, EngineStatus, ItemHandle};
 pub use open::{EngineConfig, OpenError, OpenReport, PartitionReport, Timeouts, Unrecovered};
+pub use payments::Reported;
 
 #[cfg(test)]
 mod tests;

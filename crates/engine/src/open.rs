@@ -3,7 +3,7 @@
 use crate::clock::{Clock, WallClock, system_wall_clock};
 use crate::commit;
 use crate::fold::{Folded, FoldedItem};
-use crate::followups::{Feed, FollowUpStore, Follower, Outside};
+use crate::followups::{EndpointBook, Feed, FollowUpStore, Follower, Outside};
 use crate::handle::{Engine, Inner};
 use crate::projection::Projection;
 use crate::registry::{Registry, RegistryParts};
@@ -190,7 +190,8 @@ impl Engine {
         let resume = Resume { at: clock.now(), grace: config.restart_grace };
         let report = OpenReport { partitions: recovered.iter().map(|partition| partition.report.clone()).collect() };
         let failure = watch::Sender::new(None);
-        let start = Start { clock: &clock, epoch: Instant::now(), resume, config, failure: &failure };
+        let endpoints = Arc::new(EndpointBook::default());
+        let start = Start { endpoints, clock: &clock, epoch: Instant::now(), resume, config, failure: &failure };
         let (mut keepers, mut completers) = (JoinSet::new(), JoinSet::new());
         let mut partitions = Vec::new();
         for partition in recovered {
@@ -256,6 +257,7 @@ struct Start<'a> {
     epoch: Instant,
     resume: Resume,
     config: &'a EngineConfig,
+    endpoints: Arc<EndpointBook>,
     failure: &'a watch::Sender<Option<String>>,
 }
 
@@ -290,6 +292,7 @@ impl Start<'_> {
             committer,
             failure: self.failure.clone(),
             feed,
+            endpoints: Arc::clone(&self.endpoints),
         }));
         completers.spawn(Arc::clone(&registry).complete(committed));
         keepers.spawn(Arc::clone(&registry).keep_time());

@@ -141,3 +141,20 @@ pub trait Notifier: Send + Sync + 'static {
     /// Makes one attempt.
     fn deliver<'a>(&'a self, delivery: &'a Delivery) -> Promised<'a, Delivered>;
 }
+
+/// What pressing the button on a payment page led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pressed {
+    /// Money was taken; the provider reports it when it pleases.
+    Charged,
+    /// The attempt failed. The customer may try again.
+    Declined,
+    /// This payment cannot be used: it was withdrawn, or never was. Why, in words.
+    Closed(String),
+}
+
+/// A payment page of a provider that lives in this process: what customers press a button on.
+pub trait PaymentPage: Send + Sync + 'static {
+    /// The customer pays.
+    fn press<'a>(&'a self, payment: &'a PaymentId) -> Promised<'a, Pressed>;
+}

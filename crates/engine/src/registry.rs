@@ -5,7 +5,7 @@ use crate::actor;
 use crate::clock::Clock;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
-use crate::followups::{Feed, Terms, is_of_interest};
+use crate::followups::{EndpointBook, Feed, Terms, is_of_interest};
 use crate::mailbox::{Caller, NotTaken, mailbox};
 use crate::projection::Projection;
 use crate::shell::{Ask, Asked, MonoTime, Reply, Shell, Wake};
@@ -53,6 +53,8 @@ pub(crate) struct Registry {
     failure: watch::Sender<Option<String>>,
     /// To the follower.
     pub(crate) feed: Feed,
+    /// Whom to tell.
+    pub(crate) endpoints: Arc<EndpointBook>,
     /// Follow-ups that are not done yet, for whoever asks how the engine is.
     pub(crate) open_follow_ups: AtomicUsize,
 }
@@ -82,6 +84,7 @@ pub(crate) struct RegistryParts {
     pub(crate) committer: mpsc::Sender<ToCommitter>,
     pub(crate) failure: watch::Sender<Option<String>>,
     pub(crate) feed: Feed,
+    pub(crate) endpoints: Arc<EndpointBook>,
 }
 
 impl Registry {
@@ -105,6 +108,7 @@ impl Registry {
             projected: AtomicU64::new(parts.durable.0),
             failure: parts.failure,
             feed: parts.feed,
+            endpoints: parts.endpoints,
             open_follow_ups: AtomicUsize::new(0),
         };
         for slot in parts.slots {
@@ -359,12 +363,17 @@ impl Registry {
         self.committed.notify_waiters();
     }
 
+    /// What an item's follow-ups depend on.
+    pub(crate) fn terms(&self, slot: &Slot) -> Terms {
+        Terms { provider: slot.view().settings.policy.payments.provider, is_told: self.endpoints.is_any() }
+    }
+
     /// The few events of a group that something may follow from.
     fn to_follow_up(&self, group: &mut [crate::shell::Handover<Caller>]) -> Vec<(ItemNo, Recorded)> {
         let mut found = Vec::new();
         for handover in group {
             let Some(slot) = self.slot(handover.item) else { continue };
-            let terms = Terms { provider: slot.view().settings.policy.payments.provider };
+            let terms = self.terms(&slot);
             let events = handover.events.drain(..).filter(|recorded| is_of_interest(&recorded.event, terms));
             found.extend(events.map(|recorded| (handover.item, recorded)));
         }

@@ -7,6 +7,7 @@ use crate::commit::AfterCommit;
 use crate::fold::{Folded, FoldedItem};
 use domain::ids::PartitionNo;
 use domain::item::Item;
+use domain::partition::Partition;
 use eventlog::{ChainPoint, EventLog, LogReader, Snapshot, SnapshotStore};
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -69,6 +70,7 @@ fn make(no: PartitionNo, reader: &dyn LogReader, store: &SnapshotStore, point: C
         // A broken item has no snapshot, so then there is none at all: an operator needs to look at the log itself.
         return Err(format!("item {sku} is broken: {why}"));
     }
+    folded.partition.recount().map_err(|broken| broken.to_string())?;
     store.write(point, sections(&folded)).map_err(|error| error.to_string())?;
     tracing::info!(record = point.record.0, events = point.event.0, "a snapshot was made");
     Ok(())
@@ -94,7 +96,7 @@ pub fn sections(folded: &Folded) -> impl Iterator<Item = Vec<u8>> {
         FoldedItem::Whole(item) => Some(eventlog::encode_item(&item.to_parts())),
         FoldedItem::Broken { .. } => None,
     });
-    std::iter::once(eventlog::encode_partition(&folded.partition)).chain(items)
+    std::iter::once(eventlog::encode_partition(&folded.partition.to_parts())).chain(items)
 }
 
 /// The state that a snapshot holds.
@@ -104,7 +106,8 @@ pub fn sections(folded: &Folded) -> impl Iterator<Item = Vec<u8>> {
 pub fn unfold(snapshot: &Snapshot) -> Result<Folded, String> {
     let mut sections = snapshot.sections().map_err(|error| error.to_string())?;
     let partition = sections.next().ok_or("it is empty")?.map_err(|error| error.to_string())?;
-    let partition = eventlog::decode_partition(&partition).map_err(|error| error.to_string())?;
+    let parts = eventlog::decode_partition(&partition).map_err(|error| error.to_string())?;
+    let partition = Partition::from_parts(parts).map_err(|broken| broken.to_string())?;
     let mut folded = Folded::new(partition.no());
     folded.last = partition.now();
     folded.partition = partition;

@@ -3,7 +3,7 @@
 //! Decoding is bounded: a body is at most 64 KiB by its length field, and bincode gets a limit besides.
 
 use crate::record::{BodyVersion, EncodedEvent, EventHead, RawEvent, Tag};
-use crate::stored::event;
+use crate::stored::{event, partition_event};
 use domain::event::{Event, PartitionEvent, Recorded};
 use domain::ids::{ItemNo, Seq};
 use serde::Serialize;
@@ -107,7 +107,7 @@ pub fn encode_item_event(item: ItemNo, recorded: &Recorded<Event>) -> EncodedEve
 /// A partition's event as the log stores it.
 #[must_use]
 pub fn encode_partition_event(stream: ItemNo, recorded: &Recorded<PartitionEvent>) -> EncodedEvent {
-    let (kind, body) = event::encode_partition(recorded);
+    let (kind, body) = partition_event::encode(recorded);
     framed(EventHead { item: stream, seq: recorded.seq, at: recorded.at, tag: kind.tag, version: kind.version }, &body)
 }
 
@@ -122,7 +122,7 @@ fn framed(head: EventHead, body: &[u8]) -> EncodedEvent {
 /// [`CodecError`] says why it cannot be.
 pub fn decode_event(raw: &RawEvent<'_>) -> Result<StreamEvent, CodecError> {
     if raw.head.item.is_partition_stream() {
-        event::decode_partition(raw).map(StreamEvent::Partition)
+        partition_event::decode(raw).map(StreamEvent::Partition)
     } else {
         event::decode(raw).map(StreamEvent::Item)
     }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// The last character is the version of what the sections hold: a snapshot of another one is passed over, and the log
 /// is folded instead.
-const MAGIC: [u8; 4] = *b"HFS2";
+const MAGIC: [u8; 4] = *b"HFS3";
 /// Magic, log id, record, event, hash.
 const HEAD_BYTES: usize = 4 + 16 + 8 + 8 + 32;
 const HASH_BYTES: u64 = 32;

@@ -3,6 +3,9 @@
 //! If a golden test fails, a stored shape has changed. Old logs must stay readable: put the shape back, and give the
 //! new one a new version with an upcaster.
 
+#[path = "common/partition_events.rs"]
+mod partition_events;
+
 use domain::command::WaitlistChoice;
 use domain::event::{ClosedBy, Event, LapseReason, OpenedBy, PartDecision, PartitionEvent, Recorded};
 use domain::idempotency::{Fingerprint, Idempotency};
@@ -183,17 +186,21 @@ fn registered() -> Recorded<PartitionEvent> {
     Recorded { seq: Seq(3), at: at(0), idempotency: None, event }
 }
 
+fn stream() -> ItemNo {
+    ItemNo::partition_stream(ITEM.partition())
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn encoded_samples() -> Vec<(&'static str, Vec<u8>)> {
-    let stream = ItemNo::partition_stream(ITEM.partition());
-    let partition = ("ItemRegistered", encode_partition_event(stream, &registered()).bytes().to_vec());
+    let partition = partition_events::samples();
+    let of_partition = |(name, event)| (name, encode_partition_event(stream(), &event).bytes().to_vec());
     samples()
         .into_iter()
         .map(|(name, event)| (name, encode_item_event(ITEM, &recorded(event)).bytes().to_vec()))
-        .chain([partition])
+        .chain(std::iter::once(("ItemRegistered", registered())).chain(partition).map(of_partition))
         .collect()
 }
 
@@ -235,9 +242,18 @@ fn every_event_comes_back_as_it_went_in() {
         let bytes = encode_item_event(ITEM, &recorded).bytes().to_vec();
         assert_eq!(decoded(&bytes), Some(StreamEvent::Item(recorded)), "{name}");
     }
-    let stream = ItemNo::partition_stream(ITEM.partition());
-    let bytes = encode_partition_event(stream, &registered()).bytes().to_vec();
-    assert_eq!(decoded(&bytes), Some(StreamEvent::Partition(registered())));
+    for (name, event) in partition_events::samples().into_iter().chain([("ItemRegistered", registered())]) {
+        let bytes = encode_partition_event(stream(), &event).bytes().to_vec();
+        assert_eq!(decoded(&bytes), Some(StreamEvent::Partition(event)), "{name}");
+    }
+}
+
+#[test]
+fn the_largest_bundle_and_the_longest_report_fit_their_frames() {
+    for event in partition_events::largest() {
+        let bytes = encode_partition_event(stream(), &event).bytes().to_vec();
+        assert_eq!(decoded(&bytes), Some(StreamEvent::Partition(event)));
+    }
 }
 
 #[test]
@@ -249,10 +265,11 @@ fn a_hold_in_the_log_costs_about_a_hundred_bytes() {
 proptest! {
     #[test]
     fn arbitrary_bodies_decode_or_are_refused_without_a_panic(
-        tag in 0u16..70, body in prop::collection::vec(any::<u8>(), 0..300),
+        tag in prop_oneof![0u16..70, 255u16..270], of_partition in any::<bool>(), body in prop::collection::vec(any::<u8>(), 0..300),
     ) {
         let mut bytes = Vec::new();
-        bytes.extend_from_slice(&ITEM.as_u32().to_le_bytes());
+        let item = if of_partition { stream() } else { ITEM };
+        bytes.extend_from_slice(&item.as_u32().to_le_bytes());
         bytes.extend_from_slice(&7u64.to_le_bytes());
         bytes.extend_from_slice(&1_000u64.to_le_bytes());
         bytes.extend_from_slice(&tag.to_le_bytes());

@@ -1,26 +1,26 @@
 //! Stored state: the way there and back, and arbitrary bytes.
 
+use domain::bundle::{BundleLine, BundleTerms, NewBundle};
 use domain::event::LapseReason;
 use domain::idempotency::{Acceptance, Answered, Entry, Fingerprint};
-use domain::identity::{BundleId, ItemKey};
+use domain::identity::{BundleId, ItemKey, OrderId, ReservationId};
 use domain::ids::{CaptureNo, ItemNo, Ordinal, PartitionNo, Revision, Seq};
 use domain::item::{
     CustomerParts, HoldParts, IdempotencyParts, ItemParts, Phase, ReservationParts, SaleParts, StateParts,
 };
 use domain::money::{Currency, Money};
-use domain::partition::Partition;
+use domain::partition::{BundleAnswered, BundleParts, BundleStateParts, PartitionIdempotencyParts, PartitionParts};
 use domain::payment::{
-    BooksParts, Capture, CaptureRecord, ClientData, EarlyRefund, LateRefusal, MoneyPlace, Offer, OrderBook, Provider,
-    RefundReason, SettledBy,
+    BooksParts, Capture, CaptureRecord, ClientData, EarlyRefund, LateRefusal, MoneyPlace, Offer, OrderBook,
+    PaymentReport, Provider, RefundReason, SettledBy, Told,
 };
 use domain::policy::{ExtensionPolicy, Policy, Settings};
 use domain::text::{CustomerId, ItemName, PaymentId, ProviderEventId, RefundReference, Sku};
 use domain::time::{DurationMs, Timestamp};
 use domain::units::{Quantity, Units};
-use domain::views::{ItemStatus, ItemView};
+use domain::views::{ItemStatus, ItemView, UnmatchedPayment};
 use eventlog::{decode_item, decode_partition, encode_item, encode_partition};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn at(millis: u64) -> Timestamp {
@@ -199,13 +199,90 @@ fn items_of_any_size_stay_within_what_decoding_may_claim() {
     }
 }
 
+/// A bundle in every state, an answer of every kind, and a report of every kind.
+fn partition_parts() -> PartitionParts {
+    let item = |counter| ItemNo::new(PartitionNo(3), counter).expect("a counter");
+    let amount = Money { minor: 100, currency: Currency::parse("EUR").expect("a currency") };
+    let line = |counter| BundleLine {
+        sku: sku(),
+        reservation: ReservationId::new(item(counter), Ordinal(counter), &ItemKey::from_bytes([2; 32])),
+        quantity: Quantity::ONE,
+        amount,
+    };
+    let terms = BundleTerms {
+        hold_time: DurationMs::from_secs(120),
+        grace: DurationMs::from_secs(3),
+        parked_window: DurationMs::from_secs(7),
+        provider: None,
+    };
+    let held = |number: u32| NewBundle {
+        id: BundleId::new(PartitionNo(3), u128::from(number) << 64),
+        customer: CustomerId::parse("ann").expect("a customer"),
+        lines: vec![line(1), line(2)],
+        terms,
+    };
+    let states = [
+        BundleStateParts::Held { deadline: at(9), ordered_at: None },
+        BundleStateParts::Confirmed { ordered_at: at(8), returned: true },
+        BundleStateParts::Cancelled { ordered_at: Some(at(7)) },
+        BundleStateParts::Expired { ordered_at: None },
+    ];
+    let bundle = |(number, state)| BundleParts {
+        held: held(number),
+        amount: Money { minor: 200, ..amount },
+        accepted_at: at(1),
+        changed: Seq(70_000),
+        state,
+    };
+    let (bundle_no, capture, expires_at) = (Ordinal(3), CaptureNo(9), at(5));
+    let answers = [
+        BundleAnswered::Held { bundle: bundle_no, expires_at },
+        BundleAnswered::Cancelled { bundle: bundle_no },
+        BundleAnswered::Ordered { bundle: bundle_no, expires_at },
+        BundleAnswered::Paid { bundle: bundle_no },
+        BundleAnswered::RefundDue { bundle: bundle_no, capture, paid: true },
+        BundleAnswered::Settled { capture },
+        BundleAnswered::Refunded { bundle: bundle_no, capture },
+    ];
+    let accepted = |(request, answered)| {
+        let acceptance = Acceptance { seq: Seq(5), at: at(3), answered };
+        let entry = Entry { content: Fingerprint(u128::MAX), acceptance };
+        PartitionIdempotencyParts { request: Fingerprint(request), entry }
+    };
+    let unmatched = |told| UnmatchedPayment {
+        at: at(4),
+        order: OrderId::of_bundle(BundleId::new(PartitionNo(0), 1)),
+        report: PaymentReport {
+            provider: Provider::Generic,
+            report: ProviderEventId::parse("evt-1").expect("a report"),
+            payment: PaymentId::parse("pay-1").expect("a payment"),
+            told,
+        },
+    };
+    PartitionParts {
+        no: PartitionNo(3),
+        seq: Seq(2),
+        now: at(4),
+        items: vec![(Sku::parse("a").expect("a sku"), item(2)), (Sku::parse("b").expect("a sku"), item(1))],
+        key: Some(ItemKey::from_bytes([0xaa; 32])),
+        bundles: (0..).zip(states).map(bundle).collect(),
+        books: books(),
+        idempotency: (1..).zip(answers).map(accepted).collect(),
+        unmatched: [Told::Captured(amount), Told::Failed, Told::Cancelled, Told::Refunded(amount)]
+            .into_iter()
+            .map(unmatched)
+            .collect(),
+    }
+}
+
 #[test]
 fn a_partition_comes_back_as_it_went_in() {
-    let item = |counter| ItemNo::new(PartitionNo(3), counter).expect("a counter");
-    let items: BTreeMap<Sku, ItemNo> =
-        [("b", 1), ("a", 2)].into_iter().map(|(sku, no)| (Sku::parse(sku).expect("a sku"), item(no))).collect();
-    let bytes = encode_partition(&Partition::from_parts(PartitionNo(3), Seq(2), at(4), items));
-    assert_eq!(encode_partition(&decode_partition(&bytes).expect("it decodes")), bytes);
+    let parts = partition_parts();
+    let bytes = encode_partition(&parts);
+    assert_eq!(decode_partition(&bytes), Ok(parts));
+    for len in 0..bytes.len() {
+        assert!(decode_partition(bytes.get(..len).expect("in range")).is_err(), "{len} bytes");
+    }
 }
 
 #[test]

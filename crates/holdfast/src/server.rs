@@ -152,6 +152,7 @@ fn front(settings: &Settings, tokens: &Tokens) -> anyhow::Result<api::ApiConfig>
     config.timeouts.body_read = settings.body_read;
     config.timeouts.drain = settings.drain;
     config.connections = settings.connections;
+    config.inboxes.clone_from(&settings.payments.inboxes);
     Ok(config)
 }
 

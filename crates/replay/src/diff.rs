@@ -10,6 +10,7 @@ use crate::state::{StateHash, StateHasher};
 use crate::walk::{Placed, Walk};
 use domain::ids::{ItemNo, Ordinal, PartitionNo, Seq};
 use domain::item::{Item, ItemParts, ReservationParts};
+use domain::partition::BundleParts;
 use domain::text::Sku;
 use domain::time::Timestamp;
 use engine::fold::{Folded, FoldedItem};
@@ -207,6 +208,7 @@ impl EventAt {
 }
 
 fn compare_states(diff: &mut Diff, a: &Folded, b: &Folded) {
+    compare_partitions(diff, a, b);
     let skus: BTreeSet<&Sku> = a.partition.items().chain(b.partition.items()).map(|(sku, _)| sku).collect();
     for sku in skus {
         let find = |folded: &'_ Folded| folded.partition.find(sku);
@@ -220,6 +222,30 @@ fn compare_states(diff: &mut Diff, a: &Folded, b: &Folded) {
         if let Some((a, b)) = found {
             compare_items(diff, sku, a, b);
         }
+    }
+}
+
+/// What the partitions know besides their items: bundles, their money, reports of orders never issued.
+fn compare_partitions(diff: &mut Diff, a: &Folded, b: &Folded) {
+    let (parts_a, parts_b) = (a.partition.to_parts(), b.partition.to_parts());
+    let bundles = parts_a.bundles.len().max(parts_b.bundles.len());
+    for at in 0..bundles {
+        let (found_a, found_b) = (parts_a.bundles.get(at), parts_b.bundles.get(at));
+        if found_a != found_b {
+            let told = |found: Option<&BundleParts>| {
+                found.map_or("none".to_owned(), |found| format!("{:?}, {}", found.state, found.held.customer))
+            };
+            let id = found_a.or(found_b).map(|found| found.held.id.to_string()).unwrap_or_default();
+            diff.note(None, format!("bundle {id}"), told(found_a), told(found_b));
+        }
+    }
+    if parts_a.books != parts_b.books {
+        let told = |folded: &Folded| format!("{:?}", folded.partition.money().collect::<Vec<_>>());
+        diff.note(None, "money of bundles", told(a), told(b));
+    }
+    if parts_a.unmatched != parts_b.unmatched {
+        let told = |count: usize| count.to_string();
+        diff.note(None, "unmatched payments", told(parts_a.unmatched.len()), told(parts_b.unmatched.len()));
     }
 }
 

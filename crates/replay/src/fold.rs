@@ -148,7 +148,7 @@ pub fn replay_partition(
     let mut folding = Folding::new(source, partition_count, ask, (began.record, folded))?;
     let mut walk = source.walk(began);
     let mut told = RecordNo(0);
-    while let Some(placed) = walk.next() {
+    for placed in walk.by_ref() {
         let placed = placed.map_err(source.failed())?;
         if placed.record.0 >= told.0.saturating_add(PROGRESS_EVERY_RECORDS) {
             told = placed.record;
@@ -247,37 +247,22 @@ impl<'a> Folding<'a> {
         if let Some(verifying) = &mut self.verifying {
             verifying.before(&self.folded, placed, &mut self.findings);
         }
-        match &placed.event {
-            StreamEvent::Item(_) => self.take_item(placed),
-            StreamEvent::Partition(_) => self.take_partition(placed),
-        }
-    }
-
-    fn take_item(&mut self, placed: &Placed) {
-        if matches!(self.folded.items.get(&placed.item), Some(FoldedItem::Broken { .. })) {
+        let is_over = match &placed.event {
+            StreamEvent::Item(_) => matches!(self.folded.items.get(&placed.item), Some(FoldedItem::Broken { .. })),
+            StreamEvent::Partition(_) => self.stream_broken,
+        };
+        if is_over {
             return;
         }
         if let Some(redeciding) = &mut self.redeciding {
             redeciding.before(&mut self.folded, placed, &mut self.findings);
         }
         if let Err(why) = fold_one(&mut self.folded, placed) {
+            self.stream_broken |= matches!(placed.event, StreamEvent::Partition(_));
             let sku = self.folded.partition.items().find(|(_, no)| *no == placed.item).map(|(sku, _)| sku);
             self.findings.enter(placed.finding(Promise::Invariant, sku, why));
         } else if let Some(verifying) = &mut self.verifying {
             verifying.after(&mut self.folded, placed, &mut self.findings);
-        }
-    }
-
-    fn take_partition(&mut self, placed: &Placed) {
-        if let Some(redeciding) = &mut self.redeciding {
-            redeciding.pass_over();
-        }
-        if self.stream_broken {
-            return;
-        }
-        if let Err(why) = fold_one(&mut self.folded, placed) {
-            self.stream_broken = true;
-            self.findings.enter(placed.finding(Promise::Invariant, None, why));
         }
     }
 
@@ -288,6 +273,27 @@ impl<'a> Folding<'a> {
         }
     }
 
+    /// Counts the partition and every item anew: sums that do not add up show only now.
+    fn recount(&mut self, last: &Placed) {
+        const WHEN: &str = "found when everything was counted anew at the end";
+        if let Some(Err(broken)) = (!self.stream_broken).then(|| self.folded.partition.recount()) {
+            let mut finding = last.finding(Promise::Invariant, None, format!("{broken} ({WHEN})"));
+            let partition = &self.folded.partition;
+            (finding.item, finding.sequence, finding.at) = (partition.stream(), partition.seq(), partition.now());
+            self.findings.enter(finding);
+        }
+        for (no, folded) in &mut self.folded.items {
+            let FoldedItem::Whole(item) = folded else { continue };
+            if let Err(broken) = item.recount() {
+                let words = format!("{broken} ({WHEN})");
+                let mut finding = last.finding(Promise::Invariant, Some(item.sku()), words);
+                (finding.item, finding.sequence, finding.at) = (*no, item.seq(), item.now());
+                self.findings.enter(finding);
+                *folded = FoldedItem::Broken { item: Some(item.clone()), why: broken.to_string() };
+            }
+        }
+    }
+
     /// What shows only at the end: an item that is not there, sums that do not add up, decisions cut short.
     fn finish(&mut self) -> Result<(), ReplayError> {
         let sku = self.ask.item.as_ref();
@@ -295,22 +301,13 @@ impl<'a> Folding<'a> {
         if let Some(sku) = missing {
             return Err(ReplayError::UnknownItem { sku: sku.clone() });
         }
-        let Some(last) = &self.last else { return Ok(()) };
-        for (no, folded) in &mut self.folded.items {
-            let FoldedItem::Whole(item) = folded else { continue };
-            if let Err(broken) = item.recount() {
-                let words = format!("{broken} (found when everything was counted anew at the end)");
-                let mut finding = last.finding(Promise::Invariant, Some(item.sku()), words);
-                (finding.item, finding.sequence, finding.at) = (*no, item.seq(), item.now());
-                self.findings.enter(finding);
-                *folded = FoldedItem::Broken { item: Some(item.clone()), why: broken.to_string() };
-            }
-        }
+        let Some(last) = self.last.take() else { return Ok(()) };
+        self.recount(&last);
         if let Some(verifying) = self.verifying.as_mut().filter(|_| self.ask.until.is_none()) {
-            verifying.finish(&self.folded, last, &mut self.findings);
+            verifying.finish(&self.folded, &last, &mut self.findings);
         }
         if let Some(redeciding) = self.redeciding.as_mut().filter(|_| self.ask.until.is_none()) {
-            redeciding.finish(last, &mut self.findings);
+            redeciding.finish(&last, &mut self.findings);
         }
         Ok(())
     }

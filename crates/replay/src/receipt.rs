@@ -176,7 +176,7 @@ pub fn check(
     let mut finder = Finder::new(source, &receipt.sku)?;
     let (record, sku, sequence) = (receipt.record, receipt.sku.clone(), receipt.sequence);
     let mut walk = source.walk(finder.began);
-    while let Some(placed) = walk.next() {
+    for placed in walk.by_ref() {
         let placed = placed.map_err(source.failed())?;
         report(source, &placed, progress);
         let is_of_item = finder.is_of_item(&placed);

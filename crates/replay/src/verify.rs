@@ -6,6 +6,7 @@
 use crate::error::ReplayError;
 use crate::finding::{Findings, Promise};
 use crate::fold::Verified;
+use crate::redecide::encode;
 use crate::source::Source;
 use crate::walk::Placed;
 use domain::event::Event;
@@ -77,10 +78,7 @@ impl Verifying {
 
     /// Shapes that were replaced since are read, not written; only what has a current one can be compared.
     fn encoding(&mut self, placed: &Placed, findings: &mut Findings) {
-        let encoded = match &placed.event {
-            StreamEvent::Item(recorded) => eventlog::encode_item_event(placed.item, recorded),
-            StreamEvent::Partition(recorded) => eventlog::encode_partition_event(placed.item, recorded),
-        };
+        let encoded = encode(placed.item, &placed.event);
         if version(&placed.bytes) != version(encoded.bytes()) {
             return;
         }
@@ -91,16 +89,26 @@ impl Verifying {
         }
     }
 
-    /// Counts the item anew, when it is time to.
+    /// Counts the item, or what the partition knows besides its items, anew when it is time to.
     pub(crate) fn after(&mut self, folded: &mut Folded, placed: &Placed, findings: &mut Findings) {
-        let Some(FoldedItem::Whole(item)) = folded.items.get(&placed.item) else { return };
+        let size = match folded.items.get(&placed.item) {
+            Some(FoldedItem::Whole(item)) => item.reservation_count(),
+            Some(FoldedItem::Broken { .. }) => return,
+            None => folded.partition.bundle_count(),
+        };
         let since = self.since_recount.entry(placed.item).or_default();
         *since = since.saturating_add(1);
-        if *since < u64::from(item.reservation_count()).max(RECOUNT_AFTER_EVENTS_MIN) {
+        if *since < u64::from(size).max(RECOUNT_AFTER_EVENTS_MIN) {
             return;
         }
         *since = 0;
         self.verified.recounts = self.verified.recounts.saturating_add(1);
+        let Some(FoldedItem::Whole(item)) = folded.items.get(&placed.item) else {
+            if let Err(broken) = folded.partition.recount() {
+                findings.enter(placed.finding(Promise::Invariant, None, broken.to_string()));
+            }
+            return;
+        };
         if let Err(broken) = item.recount() {
             let (sku, why) = (item.sku().clone(), broken.to_string());
             findings.enter(placed.finding(Promise::Invariant, Some(&sku), why.clone()));
@@ -126,7 +134,7 @@ impl Verifying {
 
     /// Snapshots of records at which nothing ended, or that the log never had.
     pub(crate) fn finish(&mut self, folded: &Folded, last: &Placed, findings: &mut Findings) {
-        self.verified.recounts = self.verified.recounts.saturating_add(folded.items.len() as u64);
+        self.verified.recounts = self.verified.recounts.saturating_add(folded.items.len() as u64).saturating_add(1);
         for record in std::mem::take(&mut self.snapshots).into_keys() {
             let words = format!("there is a snapshot of record {record}, at which no group of this log ends");
             findings.enter(last.finding(Promise::Snapshot, None, words));

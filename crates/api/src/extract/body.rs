@@ -14,6 +14,9 @@ use http_body_util::BodyExt as _;
 /// A request's body, read and not looked at yet.
 pub(crate) struct JsonBody(Bytes);
 
+/// A body byte by byte as it came, of whatever type: what a signature is over.
+pub(crate) struct RawBody(pub(crate) Bytes);
+
 impl JsonBody {
     /// Parses it with one of the readers of [`crate::wire`].
     pub(crate) fn read<T>(&self, reader: impl FnOnce(&Json<'_>) -> Result<T, Problem>) -> Result<T, Problem> {
@@ -41,17 +44,30 @@ impl FromRequest<SharedApp> for JsonBody {
 
     async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        refuse_what_is_said_to_be_too_large(&parts.headers)?;
-        let limit = app.config.timeouts.body_read;
-        let bytes = tokio::time::timeout(limit, collect(body)).await.map_err(|_| {
-            let detail = format!("the body did not arrive within {} ms; nothing happened", limit.as_millis());
-            Problem::new(Code::RequestTimeout, detail)
-        })??;
+        let bytes = within_limits(&parts.headers, body, app).await?;
         if !bytes.is_empty() {
             refuse_what_is_not_json(&parts.headers)?;
         }
         Ok(Self(bytes))
     }
+}
+
+impl FromRequest<SharedApp> for RawBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        within_limits(&parts.headers, body, app).await.map(Self)
+    }
+}
+
+async fn within_limits(headers: &HeaderMap, body: Body, app: &SharedApp) -> Result<Bytes, Problem> {
+    refuse_what_is_said_to_be_too_large(headers)?;
+    let limit = app.config.timeouts.body_read;
+    tokio::time::timeout(limit, collect(body)).await.map_err(|_| {
+        let detail = format!("the body did not arrive within {} ms; nothing happened", limit.as_millis());
+        Problem::new(Code::RequestTimeout, detail)
+    })?
 }
 
 fn too_large() -> Problem {

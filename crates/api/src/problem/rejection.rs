@@ -8,6 +8,7 @@ use crate::wire::words;
 use domain::ids::Seq;
 use domain::limits::STOCK_TOTAL_MAX;
 use domain::rejection::Rejection;
+use domain::text::Sku;
 use domain::time::Timestamp;
 use serde_json::Value;
 
@@ -82,6 +83,9 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
         R::PartOfBundle { bundle } => {
             Problem::new(C::PartOfBundle, "this reservation is part of a bundle").with("bundle", bundle.to_string())
         }
+        R::BundleUnavailable { lines } => Problem::new(C::BundleUnavailable, "not every line can be held, so none is")
+            .with("lines", refused_lines(lines, now)),
+        R::BundleNotSummable => pointed("/lines", "the lines' prices have no sum: their currencies differ".to_owned()),
         R::ItemFull => Problem::new(C::ItemFull, "the item has taken as many reservations as it can"),
         R::ItemExists => Problem::new(C::ItemExists, "there is an item of this name"),
         R::PhaseConflict { phase } => {
@@ -104,6 +108,19 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
                 .come_back_soon()
         }
     }
+}
+
+/// Each line with the code and the facts that its item would refuse it with alone.
+fn refused_lines(lines: &[(Sku, Rejection)], now: Timestamp) -> Value {
+    let line = |(sku, rejection): &(Sku, Rejection)| {
+        let problem = problem(rejection, now);
+        let mut facts: serde_json::Map<String, Value> =
+            problem.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        facts.insert("sku".to_owned(), Value::from(sku.as_str()));
+        facts.insert("code".to_owned(), Value::from(problem.code().name()));
+        Value::Object(facts)
+    };
+    Value::Array(lines.iter().map(line).collect())
 }
 
 fn instant(at: Timestamp) -> Value {
@@ -182,6 +199,15 @@ mod tests {
             (
                 Rejection::PartOfBundle { bundle: BundleId::new(PartitionNo(0), 7) },
                 r#"409 part_of_bundle bundle="bnd_00000000000080008000000000000007""#,
+            ),
+            (
+                Rejection::BundleUnavailable {
+                    lines: vec![(
+                        Sku::parse("lamp").expect("a sku"),
+                        Rejection::InsufficientStock { available: units },
+                    )],
+                },
+                r#"409 bundle_unavailable lines=[{"available":3,"code":"insufficient_stock","sku":"lamp"}]"#,
             ),
             (Rejection::ItemFull, "409 item_full"),
             (Rejection::ItemExists, "409 item_exists"),

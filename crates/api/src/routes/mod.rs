@@ -6,10 +6,12 @@ mod explain;
 mod health;
 mod items;
 mod orders;
+mod payment_page;
 mod problems;
 mod purchases;
 mod refunds;
 mod reservations;
+mod webhooks;
 
 use crate::app::SharedApp;
 use axum::Router;
@@ -27,6 +29,8 @@ pub(crate) fn public(app: SharedApp) -> Router {
         .route("/v1/orders", post(orders::place))
         .route("/v1/orders/{id}", get(orders::read))
         .route("/v1/orders/{id}/confirm", post(orders::confirm))
+        .route("/simulated/pay/{payment}", post(payment_page::press))
+        .route("/v1/payments/webhooks/{provider}", post(webhooks::take))
         .route("/v1/customers/{customer}/reservations", get(customers::reservations))
         .route("/v1/customers/{customer}/orders", get(customers::orders))
         .route("/livez", get(health::live))

@@ -57,15 +57,10 @@ pub enum AlreadySo {
 /// # Errors
 /// A [`Rejection`]; nothing is to be written then.
 pub fn decide(item: &Item, request: &Request, now: Timestamp) -> Result<Decision, Rejection> {
-    if let Some(idempotency) = request.idempotency {
-        match item.idempotency().get(idempotency.request) {
-            Some(entry) if entry.content == idempotency.content => {
-                return Ok(Decision::Replay(entry.acceptance.clone()));
-            }
-            Some(entry) => return Err(Rejection::IdempotencyKeyReused { accepted: entry.acceptance.seq }),
-            None if !item.idempotency().has_room(now) => return Err(Rejection::IdempotencyTableFull),
-            None => {}
-        }
+    if let Some(asked) = request.idempotency
+        && let Some(acceptance) = item.idempotency().recall(asked, now)?
+    {
+        return Ok(Decision::Replay(acceptance.clone()));
     }
     match &request.command {
         Command::CreateItem(_) => Err(Rejection::ItemExists),

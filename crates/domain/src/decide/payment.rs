@@ -5,15 +5,11 @@ use crate::event::Event;
 use crate::ids::{CaptureNo, Ordinal};
 use crate::item::{Item, PARKED_TIMER, Reservation, ReservationState};
 use crate::payment::judge::{Standing, Verdict, judge};
-use crate::payment::{
-    CaptureRecord, LateRefusal, MoneyPlace, Offer, PaymentEvent, PaymentReport, RefundedBy, SettledBy, Told,
-    UnclaimedBecause,
-};
-use crate::rejection::{EndedAs, NotRefundable, Rejection};
+use crate::payment::{LateRefusal, Offer, PaymentEvent, PaymentReport, SettledBy, Settling};
+use crate::rejection::{EndedAs, Rejection};
 use crate::text::Reason;
 use crate::time::Timestamp;
 use crate::units::Units;
-use crate::views::PaymentVerdict;
 
 /// A provider's report. It is verified, so it is never refused: the worst is that nothing follows from it.
 pub(super) fn record(
@@ -29,15 +25,8 @@ pub(super) fn record(
     let standing = standing(item, reservation, found, now);
     match judge(item.books(), reservation, standing, item.price_of(found.quantity), report) {
         Verdict::New(event) => Ok(accept(Event::Payment { reservation, event })),
-        Verdict::Nothing => Ok(Decision::AlreadySo(AlreadySo::Reported(known_verdict(item, report)))),
+        Verdict::Nothing => Ok(Decision::AlreadySo(AlreadySo::Reported(item.books().known_verdict(report)))),
     }
-}
-
-/// What a report that changes nothing is answered: money that still waits is stored, all else is known.
-fn known_verdict(item: &Item, report: &PaymentReport) -> PaymentVerdict {
-    let known = item.books().find(report.provider, &report.payment);
-    let waits = known.is_some_and(|known| matches!(known.record.place, MoneyPlace::Parked { .. }));
-    if waits && matches!(report.told, Told::Captured(_)) { PaymentVerdict::Stored } else { PaymentVerdict::Duplicate }
 }
 
 /// How an order stands when money for it arrives at `now`.
@@ -98,14 +87,9 @@ pub(super) fn offer(item: &Item, reservation: Ordinal, offer: &Offer) -> Result<
 }
 
 pub(super) fn settle_refund(item: &Item, capture: CaptureNo, by: &SettledBy) -> Result<Decision, Rejection> {
-    let record = item.books().get(capture).ok_or(Rejection::NotFound)?;
-    match record.place {
-        MoneyPlace::Due { .. } => {
-            let event = Box::new(PaymentEvent::RefundSettled { capture, by: by.clone() });
-            Ok(accept(Event::Payment { reservation: record.owner, event }))
-        }
-        MoneyPlace::Refunded { .. } => Ok(Decision::AlreadySo(AlreadySo::Settled(capture))),
-        MoneyPlace::Parked { .. } | MoneyPlace::Kept => Err(Rejection::NotRefundable { reason: NotRefundable::NotDue }),
+    match item.books().settling(capture, by)? {
+        Settling::Now(reservation, event) => Ok(accept(Event::Payment { reservation, event: Box::new(event) })),
+        Settling::Already => Ok(Decision::AlreadySo(AlreadySo::Settled(capture))),
     }
 }
 
@@ -119,45 +103,30 @@ pub(super) fn refund_order(
     if let Some(bundle) = item.bundled().bundle_of(reservation) {
         return Err(Rejection::PartOfBundle { bundle });
     }
-    if let Some(kept) = item.books().kept_of(reservation) {
-        let released = if return_units { found.quantity.units() } else { Units::ZERO };
-        let by = RefundedBy::Operator { reason: reason.clone() };
-        let event = Box::new(PaymentEvent::OrderRefunded { capture: kept.no, released, by });
-        return Ok(accept(Event::Payment { reservation, event }));
-    }
-    let paid_once = item.books().captures_of(reservation).any(|known| known.record.paid_its_order());
-    let reason = if paid_once { NotRefundable::Already } else { NotRefundable::NotPaid };
-    Err(Rejection::NotRefundable { reason })
+    let released = if return_units { found.quantity.units() } else { Units::ZERO };
+    let event = Box::new(item.books().refunding(reservation, released, reason)?);
+    Ok(accept(Event::Payment { reservation, event }))
 }
 
 /// Parked money that nobody can claim any more, because its reservation is over.
 #[must_use]
 pub fn next_unclaimed(item: &Item) -> Option<Event> {
-    let known = item.books().next_forsaken()?;
-    Some(unclaimed(known.no, known.record, UnclaimedBecause::ReservationEnded))
+    item.books().next_unclaimed().map(of_payment)
 }
 
 /// The window of a parked capture, by its timer's key.
 pub(super) fn window_passed(item: &Item, key: u32) -> Option<Event> {
-    let no = CaptureNo(key & !PARKED_TIMER);
-    Some(unclaimed(no, item.books().get(no)?, UnclaimedBecause::WindowPassed))
-}
-
-fn unclaimed(capture: CaptureNo, record: &CaptureRecord, because: UnclaimedBecause) -> Event {
-    Event::Payment { reservation: record.owner, event: Box::new(PaymentEvent::Unclaimed { capture, because }) }
+    item.books().window_passed(CaptureNo(key & !PARKED_TIMER)).map(of_payment)
 }
 
 /// What follows from a refund that the provider made by itself, for the next capture it concerns.
 #[must_use]
 pub fn next_given_back(item: &Item) -> Option<Event> {
-    let known = item.books().next_given_back()?;
-    let (reservation, capture) = (known.record.owner, known.no);
-    let event = match known.record.place {
-        MoneyPlace::Kept => PaymentEvent::OrderRefunded { capture, released: Units::ZERO, by: RefundedBy::Provider },
-        MoneyPlace::Due { .. } => PaymentEvent::RefundSettled { capture, by: SettledBy::Report },
-        MoneyPlace::Parked { .. } | MoneyPlace::Refunded { .. } => return None,
-    };
-    Some(Event::Payment { reservation, event: Box::new(event) })
+    item.books().next_refund_made().map(of_payment)
+}
+
+fn of_payment((reservation, event): (Ordinal, PaymentEvent)) -> Event {
+    Event::Payment { reservation, event: Box::new(event) }
 }
 
 #[cfg(test)]

@@ -113,11 +113,8 @@ impl Item {
             customer: self.customers.get(reservation.customer).id.clone(),
             quantity: reservation.quantity,
             placed_at,
-            capture: self
-                .books
-                .captures_of(ordinal)
-                .find_map(|known| known.record.paid_its_order().then(|| known.record.capture.clone())),
-            payment: self.payment_view(ordinal, state),
+            capture: self.books.paid_with(ordinal),
+            payment: self.books.payment_view(ordinal, state),
             refunds: self.refunds_of(ordinal),
             sequence: self.seq,
             changed: reservation.changed,

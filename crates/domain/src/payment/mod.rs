@@ -7,11 +7,13 @@ mod books;
 mod event;
 pub(crate) mod judge;
 mod ledger;
+mod orders;
 
 pub(crate) use books::Books;
 pub use books::{BooksParts, CaptureRecord, EarlyRefund, MoneyPlace, Offer, OrderBook};
 pub use event::{LateRefusal, PaymentEvent, RefundReason, RefundedBy, SettledBy, UnclaimedBecause};
 pub use ledger::Sums;
+pub(crate) use orders::Settling;
 
 use crate::limits::CLIENT_DATA_BYTES_MAX;
 use crate::money::Money;

@@ -2,11 +2,14 @@
 
 use super::Outside;
 use super::work::Work;
-use crate::ports::{PaymentProvider, PaymentRequest, ProviderError, RefundRequest, Withdrawn};
+use crate::ports::{
+    Delivered, Delivery, EndpointSecret, PaymentProvider, PaymentRequest, ProviderError, RefundRequest, Withdrawn,
+};
 use crate::registry::Registry;
 use crate::shell::{Ask, Reply};
 use crate::slot::Slot;
 use domain::command::{Claim, Command, Request};
+use domain::endpoint::EndpointNo;
 use domain::identity::OrderId;
 use domain::ids::{CaptureNo, ItemNo, Ordinal};
 use domain::payment::{MoneyPlace, Offer, Provider, SettledBy};
@@ -23,6 +26,8 @@ pub(crate) enum Outcome {
     Done,
     /// Done, and this is to be done besides.
     DoneAnd(Work),
+    /// The endpoint says that it is gone for good: it is to be turned off.
+    GoneFor(EndpointNo),
     /// Not yet: try again later. Why, in words.
     Later(String),
     /// It cannot be done. Operators see it where it is open (a refund that stays due); why, in words.
@@ -55,6 +60,7 @@ impl Executor {
         let done = match work {
             Work::Offer { item, reservation } => self.offer(ItemNo::from_u32(*item), Ordinal(*reservation)).await,
             Work::Withdraw { item, reservation } => self.withdraw(ItemNo::from_u32(*item), Ordinal(*reservation)).await,
+            Work::Notify { endpoint, id, body } => self.notify(EndpointNo(*endpoint), id, body).await,
             Work::WithdrawUnseen { provider, payment } => self.withdraw_unseen(provider, payment).await,
             Work::Refund { item, reservation } => self.refund(ItemNo::from_u32(*item), Ordinal(*reservation)).await,
         };
@@ -167,6 +173,27 @@ impl Executor {
             // Paid after all: its report comes or has come, and rule 9 says what becomes of the money.
             Withdrawn::Cancelled | Withdrawn::AlreadyPaid => Ok(Outcome::Done),
         }
+    }
+
+    /// Tells an endpoint. One that is off or gone meanwhile is not told.
+    async fn notify(&self, no: EndpointNo, id: &str, body: &str) -> Step<Outcome> {
+        let Some(notifier) = &self.outside.notifier else { return Ok(Outcome::Done) };
+        let Some(endpoint) = self.registry.endpoints.get(no).filter(|endpoint| endpoint.disabled.is_none()) else {
+            return Ok(Outcome::Done);
+        };
+        let delivery = Delivery {
+            url: endpoint.url.as_str().to_owned(),
+            secrets: endpoint.secrets.iter().map(|secret| EndpointSecret(secret.as_bytes().to_vec())).collect(),
+            id: id.to_owned(),
+            at: self.registry.clock.now(),
+            body: body.to_owned(),
+        };
+        Ok(match notifier.deliver(&delivery).await {
+            Delivered::Taken => Outcome::Done,
+            Delivered::Gone => Outcome::GoneFor(no),
+            Delivered::Failed(why) => Outcome::Later(why),
+            Delivered::Forbidden(why) => Outcome::Never(why),
+        })
     }
 
     /// Gives back everything that is due of an order and that a provider can give back by itself. What nobody here can

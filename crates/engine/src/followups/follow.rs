@@ -3,10 +3,12 @@
 use super::Outside;
 use super::execute::{Executor, Outcome};
 use super::feed::Fed;
+use super::notice::{About, messages};
 use super::store::FollowUpStore;
 use super::table::Table;
-use super::work::{Terms, is_of_interest, work_of};
+use super::work::{Work, is_of_interest, work_of};
 use crate::registry::Registry;
+use domain::endpoint::EndpointNo;
 use domain::event::Recorded;
 use domain::ids::ItemNo;
 use eventlog::{RecordNo, StreamEvent};
@@ -63,8 +65,7 @@ impl Follower {
             attempts: JoinSet::new(),
             under_way: 0,
         };
-        let now = Instant::now();
-        follower.ready.extend(follower.table.numbers().map(|no| (now, no)));
+        follower.ready.extend(follower.due_from_the_table());
         let mut save = tokio::time::interval(SAVE_EVERY);
         // What was committed before this start, and everything that did not fit into the feed.
         let mut behind = true;
@@ -91,9 +92,14 @@ impl Follower {
         }
     }
 
-    fn terms(&self, item: ItemNo) -> Option<Terms> {
-        let slot = self.registry.slot(item)?;
-        Some(Terms { provider: slot.view().settings.policy.payments.provider })
+    /// When each piece of saved work is to be tried: most of it at once.
+    fn due_from_the_table(&self) -> Vec<(Instant, u64)> {
+        let now = Instant::now();
+        let due = |no: u64| {
+            let not_before = self.table.get(no).map(|open| open.not_before).unwrap_or_default();
+            (now + self.registry.clock.until(not_before), no)
+        };
+        self.table.numbers().map(due).collect()
     }
 
     /// Takes a committed group. Says whether there was no room for it, so that it has to be read again.
@@ -113,11 +119,20 @@ impl Follower {
     }
 
     fn look_at(&mut self, item: ItemNo, recorded: &Recorded) {
-        let Some(terms) = self.terms(item) else { return };
-        if is_of_interest(&recorded.event, terms)
-            && let Some(no) = work_of(item, recorded, terms).and_then(|work| self.table.add(work))
-        {
-            self.ready.insert((Instant::now(), no));
+        let Some(slot) = self.registry.slot(item) else { return };
+        let terms = self.registry.terms(&slot);
+        if !is_of_interest(&recorded.event, terms) {
+            return;
+        }
+        let mut work: Vec<Work> = work_of(item, recorded, terms).into_iter().collect();
+        if terms.is_told {
+            let about = About { item, sku: &slot.sku, key: &slot.key };
+            work.extend(self.registry.endpoints.tell(&messages(&about, recorded)));
+        }
+        for work in work {
+            if let Some(no) = self.table.add(work) {
+                self.ready.insert((Instant::now(), no));
+            }
         }
     }
 
@@ -179,24 +194,38 @@ impl Follower {
         };
         match outcome {
             Outcome::Done => self.table.done(no),
+            Outcome::GoneFor(endpoint) => {
+                self.table.done(no);
+                self.turn_off(endpoint);
+            }
             Outcome::DoneAnd(work) => {
                 self.table.done(no);
                 if let Some(no) = self.table.add(work) {
                     self.ready.insert((Instant::now(), no));
                 }
             }
-            Outcome::Later(why) => {
-                let pause = self.table.failed(no);
-                let work = self.table.get(no);
-                tracing::warn!(why, ?work, pause_s = pause.as_secs(), "a follow-up waits for its next attempt");
-                self.ready.insert((Instant::now() + pause, no));
-            }
+            Outcome::Later(why) => match self.table.failed(no, self.registry.clock.now()) {
+                Some(pause) => {
+                    let work = self.table.get(no).map(|open| &open.work);
+                    tracing::warn!(why, ?work, pause_s = pause.as_secs(), "a follow-up waits for its next attempt");
+                    self.ready.insert((Instant::now() + pause, no));
+                }
+                None => {
+                    tracing::error!(why, work = ?self.table.get(no), "an endpoint did not take a message; it is given up");
+                    self.table.done(no);
+                }
+            },
             Outcome::Never(why) => {
                 tracing::error!(why, work = ?self.table.get(no), "a follow-up cannot be done; an operator has to look");
                 self.table.done(no);
             }
         }
         self.registry.open_follow_ups.store(self.table.len(), std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// An endpoint that answered that it is gone for good is turned off, in the log.
+    fn turn_off(&self, endpoint: EndpointNo) {
+        tracing::warn!(%endpoint, "an endpoint is gone (410) and is turned off");
     }
 
     async fn save(&mut self) {

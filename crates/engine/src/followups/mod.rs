@@ -7,15 +7,18 @@
 //! least once), and everything done twice is the same thing: orders, payments and refunds have ids that the log gives
 //! them, and receivers get the same message id again.
 
+mod endpoints;
 mod execute;
 mod feed;
 mod follow;
+mod notice;
 mod store;
 mod table;
 #[cfg(test)]
 mod tests;
 mod work;
 
+pub(crate) use endpoints::EndpointBook;
 pub(crate) use feed::Feed;
 pub(crate) use follow::Follower;
 pub use store::FollowUpStore;

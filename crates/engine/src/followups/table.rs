@@ -2,6 +2,7 @@
 //! its bytes.
 
 use super::work::Work;
+use domain::time::{DurationMs, Timestamp};
 use eventlog::RecordNo;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,6 +18,11 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The longest pause: a provider that is back is used again within this.
 const RETRY_LONGEST: Duration = Duration::from_secs(60);
 
+/// Pauses before the second attempt to tell an endpoint, the third, and so on, in seconds: the table that Standard
+/// Webhooks recommends. When it is used up, a day has passed and the endpoint is given up on for this message.
+const TELLING_PAUSES_S: [u64; 9] =
+    [5, 5 * 60, 30 * 60, 2 * 3_600, 5 * 3_600, 10 * 3_600, 14 * 3_600, 20 * 3_600, 24 * 3_600];
+
 /// The version of the file's shape.
 const VERSION: u32 = 1;
 
@@ -25,6 +31,29 @@ const VERSION: u32 = 1;
 pub(crate) struct Open {
     pub(crate) work: Work,
     pub(crate) attempts: u32,
+    /// The earliest next attempt, where that may be hours away.
+    pub(crate) not_before: Timestamp,
+}
+
+/// Work as it is saved. Attempts are, so that a message that is tried over a day is not tried for ever.
+#[derive(Serialize, Deserialize)]
+struct StoredOpen {
+    #[serde(flatten)]
+    work: Work,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    attempts: u32,
+    #[serde(default, skip_serializing_if = "is_none_yet")]
+    not_before_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+const fn is_zero(attempts: &u32) -> bool {
+    *attempts == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+const fn is_none_yet(not_before_ms: &u64) -> bool {
+    *not_before_ms == 0
 }
 
 /// The table.
@@ -40,7 +69,7 @@ pub(crate) struct Table {
 struct Stored {
     version: u32,
     record: u64,
-    open: Vec<Work>,
+    open: Vec<StoredOpen>,
 }
 
 impl Table {
@@ -52,8 +81,9 @@ impl Table {
             return Err(format!("version {} is not known to this program", stored.version));
         }
         let mut table = Self { position: RecordNo(stored.record), ..Self::default() };
-        for work in stored.open {
-            table.add(work);
+        for stored in stored.open {
+            let not_before = Timestamp::from_millis(stored.not_before_ms);
+            table.insert(Open { work: stored.work, attempts: stored.attempts, not_before });
         }
         table.changed = false;
         Ok(table)
@@ -64,7 +94,12 @@ impl Table {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        let open = self.open.values().map(|open| open.work.clone()).collect();
+        let stored = |open: &Open| {
+            // Other work is tried every minute at the longest: how often it was does not matter after a restart.
+            let kept = if matches!(open.work, Work::Notify { .. }) { open.attempts } else { 0 };
+            StoredOpen { work: open.work.clone(), attempts: kept, not_before_ms: open.not_before.as_millis() }
+        };
+        let open = self.open.values().map(stored).collect();
         // Numbers and short texts: this always is JSON.
         serde_json::to_vec(&Stored { version: VERSION, record: self.position.0, open }).ok()
     }
@@ -95,11 +130,15 @@ impl Table {
         if self.open.values().rev().take(64).any(|open| open.work == work && open.attempts == 0) {
             return None;
         }
+        Some(self.insert(Open { work, attempts: 0, not_before: Timestamp::from_millis(0) }))
+    }
+
+    fn insert(&mut self, open: Open) -> u64 {
         let no = self.next;
         self.next = self.next.saturating_add(1);
-        self.open.insert(no, Open { work, attempts: 0 });
+        self.open.insert(no, open);
         self.changed = true;
-        Some(no)
+        no
     }
 
     pub(crate) fn get(&self, no: u64) -> Option<&Open> {
@@ -114,22 +153,38 @@ impl Table {
         self.changed |= self.open.remove(&no).is_some();
     }
 
-    /// Notes a failed attempt, and says how long to wait before the next.
-    pub(crate) fn failed(&mut self, no: u64) -> Duration {
-        let attempts = self.open.get_mut(&no).map_or(1, |open| {
-            open.attempts = open.attempts.saturating_add(1);
-            open.attempts
-        });
-        pause_after(attempts, no)
+    /// Notes a failed attempt at `now`, and says how long to wait before the next; `None`: there is none, and the work
+    /// is given up.
+    pub(crate) fn failed(&mut self, no: u64, now: Timestamp) -> Option<Duration> {
+        let open = self.open.get_mut(&no)?;
+        open.attempts = open.attempts.saturating_add(1);
+        let Work::Notify { .. } = open.work else { return Some(pause_after(open.attempts, no)) };
+        let pause = telling_pause(open.attempts, no)?;
+        let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        open.not_before = now.plus(DurationMs::from_millis(millis));
+        self.changed = true;
+        Some(pause)
     }
+}
+
+/// The pause after this many attempts to tell an endpoint, up to a fifth longer so that not all come at once.
+fn telling_pause(attempts: u32, no: u64) -> Option<Duration> {
+    let at = usize::try_from(attempts).ok()?.checked_sub(1)?;
+    let pause = Duration::from_secs(*TELLING_PAUSES_S.get(at)?);
+    Some(pause + pause.mul_f64(spread(no) / 5.0))
+}
+
+/// A number from 0 up to 1 that differs from one piece of work to the next.
+fn spread(no: u64) -> f64 {
+    let bits = no.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
+    bits as f64 / 1_024.0
 }
 
 /// Twice as long each time, up to a bound, and not for all at once: the number of the work spreads them.
 fn pause_after(attempts: u32, no: u64) -> Duration {
     let doubled = RETRY_FIRST.saturating_mul(1 << attempts.saturating_sub(1).min(10)).min(RETRY_LONGEST);
-    let spread = no.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54;
-    // Up to a quarter longer: the spread is below 1,024.
-    doubled + doubled.mul_f64(spread as f64 / 4_096.0)
+    // Up to a quarter longer.
+    doubled + doubled.mul_f64(spread(no) / 4.0)
 }
 
 #[cfg(test)]
@@ -162,7 +217,7 @@ mod tests {
         let mut table = Table::default();
         let no = table.add(refund(1)).expect("new");
         assert_eq!(table.add(refund(1)), None);
-        table.failed(no);
+        table.failed(no, Timestamp::from_millis(0));
         assert!(table.add(refund(1)).is_some(), "what was tried may have seen an older state");
     }
 
@@ -171,6 +226,22 @@ mod tests {
         let pauses: Vec<u64> = (1..12).map(|attempts| pause_after(attempts, 3).as_secs()).collect();
         assert!(pauses.is_sorted() && pauses.last().is_some_and(|last| (60..=75).contains(last)), "{pauses:?}");
         assert_ne!(pause_after(5, 1), pause_after(5, 2));
+    }
+
+    #[test]
+    fn a_message_is_tried_for_two_days_at_the_most_and_a_restart_does_not_forget_how_often() {
+        let mut table = Table::default();
+        let work = Work::Notify { endpoint: 1, id: "evt_1".to_owned(), body: "{}".to_owned() };
+        let mut no = table.add(work).expect("new");
+        let (mut now, mut pauses) = (Timestamp::from_millis(0), Vec::new());
+        while let Some(pause) = table.failed(no, now) {
+            pauses.push(pause.as_secs());
+            now = table.get(no).expect("open").not_before;
+            table = Table::load(table.to_save().as_deref()).expect("it is read");
+            no = table.numbers().next().expect("open");
+        }
+        assert_eq!(pauses.len(), TELLING_PAUSES_S.len());
+        assert!(pauses.iter().zip(TELLING_PAUSES_S).all(|(pause, least)| (least..=least * 6 / 5).contains(pause)));
     }
 
     #[test]

@@ -31,6 +31,15 @@ pub(crate) enum Work {
         /// Which payment.
         payment: String,
     },
+    /// Tell an endpoint what happened.
+    Notify {
+        /// Which endpoint.
+        endpoint: u32,
+        /// The message's id.
+        id: String,
+        /// The message.
+        body: String,
+    },
     /// Give back what is due of an order.
     Refund {
         /// The item.
@@ -45,10 +54,15 @@ pub(crate) enum Work {
 pub(crate) struct Terms {
     /// Who is asked for opportunities to pay.
     pub(crate) provider: Option<Provider>,
+    /// Whether any endpoint is told of anything.
+    pub(crate) is_told: bool,
 }
 
 /// Whether anything can follow from an event. Asked at every commit, so it looks at nothing but the event's kind.
 pub(crate) const fn is_of_interest(event: &Event, terms: Terms) -> bool {
+    if terms.is_told && super::notice::is_told(event) {
+        return true;
+    }
     match event {
         Event::HoldPlaced { .. }
         | Event::HoldPromoted { .. }

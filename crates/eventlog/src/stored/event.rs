@@ -5,10 +5,10 @@ use super::value::{CaptureV1, IdempotencyV1, MoneyV1, SettingsV1, SettingsV2, at
 use crate::codec::{CodecError, Kind, from_bytes, to_bytes};
 use crate::record::RawEvent;
 use domain::command::WaitlistChoice;
-use domain::event::{ClosedBy, Event, LapseReason, OpenedBy, PartDecision, PartitionEvent, Recorded};
+use domain::event::{ClosedBy, Event, LapseReason, OpenedBy, PartDecision, Recorded};
 use domain::idempotency::Idempotency;
 use domain::identity::{BundleId, ItemKey};
-use domain::ids::{ItemNo, Ordinal, Seq};
+use domain::ids::{Ordinal, Seq};
 use domain::policy::{ItemSpec, Settings};
 use domain::text::{CustomerId, Reason, Sku};
 use domain::units::StockChange;
@@ -61,6 +61,13 @@ pub(crate) mod kind {
     pub(crate) const ORDER_REFUNDED: Kind = v1(57);
     pub(crate) const PAYMENT_OFFERED: Kind = v1(58);
     pub(crate) const ITEM_REGISTERED: Kind = v1(256);
+    pub(crate) const PARTITION_KEYED: Kind = v1(257);
+    pub(crate) const BUNDLE_HELD: Kind = v1(258);
+    pub(crate) const BUNDLE_ORDERED: Kind = v1(259);
+    pub(crate) const BUNDLE_CANCELLED: Kind = v1(260);
+    pub(crate) const BUNDLE_EXPIRED: Kind = v1(261);
+    pub(crate) const PAYMENT_UNMATCHED: Kind = v1(262);
+    pub(crate) const PARTITION_CLOCK_RESUMED: Kind = v1(263);
 }
 
 /// The shape of both versions, which differ in that of the settings.
@@ -137,14 +144,8 @@ struct PartHeldV1 {
     bundle: [u8; 16],
 }
 
-#[derive(Serialize, Deserialize)]
-struct ItemRegisteredV1 {
-    item: u32,
-    sku: String,
-}
-
 /// A body: the idempotency hashes, if any, and what the kind says.
-fn body<T: Serialize>(idempotency: Option<Idempotency>, shape: T) -> Vec<u8> {
+pub(super) fn body<T: Serialize>(idempotency: Option<Idempotency>, shape: T) -> Vec<u8> {
     to_bytes(&(idempotency.map(IdempotencyV1::from), shape))
 }
 
@@ -287,7 +288,7 @@ fn encode_sale(event: &Event, key: Option<Idempotency>) -> (Kind, Vec<u8>) {
 }
 
 /// Splits a body into its hashes and its shape.
-fn open<'de, T: serde::de::DeserializeOwned>(raw: &RawEvent<'de>) -> Result<(Option<Idempotency>, T), CodecError> {
+pub(super) fn open<T: serde::de::DeserializeOwned>(raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, T), CodecError> {
     let (idempotency, shape): (Option<IdempotencyV1>, T) = from_bytes(raw.body)?;
     Ok((idempotency.map(Idempotency::from), shape))
 }
@@ -440,7 +441,7 @@ fn decode_sale(kind: Kind, raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, E
     })
 }
 
-fn bundle(bytes: [u8; 16]) -> BundleId {
+pub(super) fn bundle(bytes: [u8; 16]) -> BundleId {
     BundleId::from_u128(u128::from_le_bytes(bytes))
 }
 
@@ -462,27 +463,5 @@ fn decision_from(code: u8) -> Result<PartDecision, CodecError> {
         4 => Ok(PartDecision::Abandoned),
         5 => Ok(PartDecision::Returned),
         other => checked("decision", Err(format!("{other} is not known"))),
-    }
-}
-
-pub(crate) fn encode_partition(recorded: &Recorded<PartitionEvent>) -> (Kind, Vec<u8>) {
-    match &recorded.event {
-        PartitionEvent::ItemRegistered { item, sku } => {
-            let shape = ItemRegisteredV1 { item: item.as_u32(), sku: sku.as_str().to_owned() };
-            (kind::ITEM_REGISTERED, body(recorded.idempotency, shape))
-        }
-    }
-}
-
-pub(crate) fn decode_partition(raw: &RawEvent<'_>) -> Result<Recorded<PartitionEvent>, CodecError> {
-    let kind = Kind { tag: raw.head.tag, version: raw.head.version };
-    match kind {
-        kind::ITEM_REGISTERED => {
-            let (idempotency, stored) = open::<ItemRegisteredV1>(raw)?;
-            let sku = checked("sku", Sku::parse(&stored.sku))?;
-            let event = PartitionEvent::ItemRegistered { item: ItemNo::from_u32(stored.item), sku };
-            Ok(Recorded { seq: raw.head.seq, at: raw.head.at, idempotency, event })
-        }
-        unknown => Err(CodecError::Kind(unknown)),
     }
 }

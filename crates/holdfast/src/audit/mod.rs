@@ -43,6 +43,15 @@ impl Audit {
                     self.strays.push(format!("item number {item} was given out twice"));
                 }
             }
+            // What bundles do to units is told by their parts' own events, in the items' streams.
+            PartitionEvent::PartitionKeyed { .. }
+            | PartitionEvent::BundleHeld { .. }
+            | PartitionEvent::BundleOrdered { .. }
+            | PartitionEvent::BundleCancelled { .. }
+            | PartitionEvent::BundleExpired { .. }
+            | PartitionEvent::Payment { .. }
+            | PartitionEvent::PaymentUnmatched { .. }
+            | PartitionEvent::ClockResumed { .. } => {}
         }
     }
 

@@ -149,6 +149,7 @@ fn a_clean_sale_is_clean() {
         accepted: vec![id(0).to_string(), id(1).to_string(), id(2).to_string()],
         paid: vec![OrderId::of(id(1)).to_string()],
         cancelled: vec![],
+        ..Told::default()
     };
     check(1, sale(), &told, None);
 }

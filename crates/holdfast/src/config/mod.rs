@@ -4,11 +4,13 @@
 
 mod args;
 mod layers;
+mod payments;
 mod show;
 mod table;
 
 pub(crate) use args::SettingArgs;
 pub(crate) use layers::stray_variables;
+pub(crate) use payments::Payments;
 pub(crate) use show::show;
 
 use crate::tokens::Secret;
@@ -47,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) body_read: Duration,
     /// How many connections there may be.
     pub(crate) connections: api::Connections,
+    /// Who may tell of payments, and who is asked for them.
+    pub(crate) payments: Payments,
     /// How long a stopping server waits for requests under way.
     pub(crate) drain: Duration,
     /// What is logged.
@@ -125,6 +129,7 @@ impl Settings {
                 public: positive(layers, "connections.public")?,
                 admin: positive(layers, "connections.admin")?,
             },
+            payments: Payments::from_layers(layers)?,
             drain: Duration::from_millis(value(layers, "drain_ms")?),
             log: Logging { filter: value(layers, "log.filter")?, format: value(layers, "log.format")? },
         })

@@ -34,6 +34,7 @@ const ADDRESSES: &str = "Addresses";
 const DATA: &str = "Data";
 const CALLERS: &str = "Who may ask for what";
 const LIMITS: &str = "Limits";
+const PAYMENTS: &str = "Payments";
 const RUNNING: &str = "Running";
 
 /// The names of one setting in the file, as a flag and in the environment. A test holds them together.
@@ -139,6 +140,62 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "How many connections of operators there may be",
         more: "",
         ..plain(LIMITS, ["connections.admin", "connections-admin", "HOLDFAST_CONNECTIONS_ADMIN"], "COUNT")
+    },
+    Setting {
+        is_secret: true,
+        help: "Secrets that generic webhooks are signed with, separated by commas",
+        more: "Several during a rotation. Without one, /v1/payments/webhooks/generic does not exist.",
+        ..plain(
+            PAYMENTS,
+            ["webhook.generic_secrets", "webhook-generic-secrets", "HOLDFAST_WEBHOOK_GENERIC_SECRETS"],
+            "SECRETS",
+        )
+    },
+    Setting {
+        is_secret: true,
+        help: "Signing secrets of Stripe's webhook endpoint (whsec_…), separated by commas",
+        more: "Several during a rotation. Without one, /v1/payments/webhooks/stripe does not exist.",
+        ..plain(
+            PAYMENTS,
+            ["webhook.stripe_secrets", "webhook-stripe-secrets", "HOLDFAST_WEBHOOK_STRIPE_SECRETS"],
+            "SECRETS",
+        )
+    },
+    Setting {
+        is_secret: true,
+        help: "Stripe's secret key (sk_…): items whose payments.provider is stripe are offered through it",
+        more: "Refunds of what Stripe captured go through it too. Without one, operators settle these by hand.",
+        ..plain(PAYMENTS, ["stripe.secret_key", "stripe-secret-key", "HOLDFAST_STRIPE_SECRET_KEY"], "KEY")
+    },
+    Setting {
+        default: Some("https://api.stripe.com"),
+        help: "Where Stripe is reached",
+        more: "Another address is for tests against a stand-in.",
+        ..plain(PAYMENTS, ["stripe.base_url", "stripe-base-url", "HOLDFAST_STRIPE_BASE_URL"], "URL")
+    },
+    Setting {
+        default: Some("false"),
+        help: "Whether the built-in simulated provider pays for items whose payments.provider is simulated",
+        more: "It takes no money and calls back the real webhook route of this server. For trials and demonstrations.",
+        ..plain(PAYMENTS, ["simulated.enabled", "simulated-enabled", "HOLDFAST_SIMULATED_ENABLED"], "BOOL")
+    },
+    Setting {
+        default: Some("none"),
+        help: "How the simulated provider misbehaves: `none` or `rough`",
+        more: "Rough: some payments are declined first, some callbacks come early, late, twice or only after a while.",
+        ..plain(PAYMENTS, ["simulated.trouble", "simulated-trouble", "HOLDFAST_SIMULATED_TROUBLE"], "WORD")
+    },
+    Setting {
+        default: Some("1"),
+        help: "From which number the simulated provider draws the fate of each order",
+        more: "",
+        ..plain(PAYMENTS, ["simulated.seed", "simulated-seed", "HOLDFAST_SIMULATED_SEED"], "NUMBER")
+    },
+    Setting {
+        default: Some("false"),
+        help: "Whether outgoing webhooks may go to private addresses, and by http",
+        more: "Off, so that nobody who may register an endpoint can make this server reach into its own network.",
+        ..plain(PAYMENTS, ["notify.allow_private", "notify-allow-private", "HOLDFAST_NOTIFY_ALLOW_PRIVATE"], "BOOL")
     },
     Setting {
         default: Some("5000"),

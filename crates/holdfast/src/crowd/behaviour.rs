@@ -23,7 +23,7 @@ const POLL_MAX: Duration = Duration::from_secs(15);
 const LONG_POLL_S: u32 = 5;
 
 /// How long after the end of a hold a customer looks again: it is not released to the millisecond.
-const AFTER_EXPIRY: Duration = Duration::from_millis(100);
+pub(super) const AFTER_EXPIRY: Duration = Duration::from_millis(100);
 
 /// Refusals of a reserve that are a sale's daily bread. Any other is a mistake of the crowd or of the server.
 const ORDINARY_REFUSALS: [&str; 9] = [
@@ -53,10 +53,10 @@ pub(crate) async fn live(world: Arc<World>, customer: Customer, opening: Instant
     world.done(fate);
 }
 
-struct Person<'a> {
-    world: &'a Arc<World>,
+pub(super) struct Person<'a> {
+    pub(super) world: &'a Arc<World>,
     customer: &'a Customer,
-    name: &'a str,
+    pub(super) name: &'a str,
     opening: Instant,
 }
 
@@ -67,8 +67,8 @@ struct Accepted {
 }
 
 /// What is known of a reservation, and its ETag for asking whether that has changed.
-struct Known {
-    body: ReservationBody,
+pub(super) struct Known {
+    pub(super) body: ReservationBody,
     etag: Option<HeaderValue>,
     used_extension: bool,
 }
@@ -270,34 +270,8 @@ impl Person<'_> {
         Ok(())
     }
 
-    /// Places the order, and has the shop's backend charge and report the payment.
-    async fn pay(&self, known: Known) -> anyhow::Result<Used> {
-        let id = &known.body.id;
-        let ask = Ask::new(Kind::Order, Method::POST, "/v1/orders".to_owned());
-        let ask = ask.by(self.name).under(&format!("{id}-order")).with(json!({ "reservation": id }));
-        let answer = self.world.client.ask(&ask).await?;
-        if !answer.status.is_success() {
-            only(&answer, &["hold_expired"])?;
-            return Ok(Used::LookAgain(known));
-        }
-        let order: OrderBody = answer.read()?;
-        let Some(token) = &self.world.service_token else {
-            tokio::time::sleep(known.body.remaining() + AFTER_EXPIRY).await;
-            return Ok(Used::LookAgain(known));
-        };
-        let ask = Ask::new(Kind::Confirm, Method::POST, format!("/v1/orders/{}/confirm", order.id));
-        let ask = ask.by(self.name).under(&format!("{id}-confirm")).with_token(token);
-        let reference = format!("pay-{}", order.id);
-        let answer = self.world.client.ask(&ask.with(json!({ "payment_reference": reference }))).await?;
-        if !answer.status.is_success() {
-            only(&answer, &["hold_expired"])?;
-            return Ok(Used::LookAgain(known));
-        }
-        self.paid(&known.body.id, &answer.read()?).await
-    }
-
     /// Whoever was told that it is paid has one, from then on.
-    async fn paid(&self, id: &str, order: &OrderBody) -> anyhow::Result<Used> {
+    pub(super) async fn paid(&self, id: &str, order: &OrderBody) -> anyhow::Result<Used> {
         self.world.tally().told.paid.push(order.id.clone());
         let now = self.world.read(self.name, id, None).await?.map(|(body, _)| body.state);
         if order.state != "paid" || now != Some(State::Confirmed) {
@@ -326,7 +300,7 @@ impl Person<'_> {
 }
 
 /// What using a hold led to.
-enum Used {
+pub(super) enum Used {
     /// The customer is done.
     Left(Fate),
     /// The customer looks what has become of it.
@@ -334,7 +308,7 @@ enum Used {
 }
 
 /// A refusal that can happen here, by its code. Any other is trouble.
-fn only(answer: &Answer, codes: &[&str]) -> anyhow::Result<()> {
+pub(super) fn only(answer: &Answer, codes: &[&str]) -> anyhow::Result<()> {
     match answer.read::<ProblemBody>() {
         Ok(problem) if codes.contains(&problem.code.as_str()) => Ok(()),
         _ => bail!("unexpected answer: {}", problem_words(answer)),

@@ -1,7 +1,7 @@
 //! `holdfast crowd`: the crowd against any running server.
 
 use super::client::Client;
-use super::{Fate, ItemPlan, Makeup, Operator, Outcome, Plan, Statistics, render, say};
+use super::{Fate, ItemPlan, Makeup, Operator, Outcome, Paying, Plan, Statistics, render, say};
 use crate::cli::CrowdArgs;
 use crate::exit::{Exit, Failure};
 use crate::stop::Stop;
@@ -20,7 +20,8 @@ pub(crate) async fn run(args: &CrowdArgs) -> Result<Exit, Failure> {
     let admin_token = token(args.admin_token.as_deref(), args.admin_token_file.as_deref())?;
     let seed = args.shape.seed.map_or_else(new_seed, Ok)?;
     let sku = prepare_item(args, admin_token, seed).await?;
-    if service_token.is_none() {
+    let paying = service_token.map_or(Paying::Nobody, Paying::Backend);
+    if matches!(paying, Paying::Nobody) {
         say("No service token is given, so nobody can pay: every hold is cancelled or expires.");
     }
     say(&format!("{} customers for {sku} at {}, seed {seed}.", args.shape.customers, args.target));
@@ -28,7 +29,7 @@ pub(crate) async fn run(args: &CrowdArgs) -> Result<Exit, Failure> {
     let plan = Plan {
         target: args.target.clone(),
         sku,
-        service_token,
+        paying,
         makeup: Makeup::lively(args.shape.customers, arrive_within, hold_time),
         seed,
         connections: args.shape.connections,
@@ -77,6 +78,7 @@ async fn prepare_item(args: &CrowdArgs, token: Option<Secret>, seed: u64) -> any
         price_cents: 99_900,
         hold_time_ms: args.shape.hold_time_ms,
         has_waitlist: true,
+        provider: None,
         sku: sku.clone(),
     };
     operator.create(&item).await?;

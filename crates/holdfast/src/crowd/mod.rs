@@ -4,6 +4,7 @@
 //! What this does not do: start a server (`demo`, `serve`) or look into the log (`audit`).
 
 mod behaviour;
+mod checkout;
 pub(crate) mod client;
 pub(crate) mod command;
 mod live;
@@ -15,6 +16,7 @@ mod statistics;
 mod wire;
 mod world;
 
+pub(crate) use checkout::Paying;
 pub(crate) use live::{milliseconds, say};
 pub(crate) use operator::{ItemPlan, Operator};
 pub(crate) use oracle::Verdict;
@@ -23,7 +25,6 @@ pub(crate) use statistics::{Figures, Kind, Statistics};
 pub(crate) use wire::ItemBody;
 pub(crate) use world::{Fate, Tally, Told};
 
-use crate::tokens::Secret;
 use anyhow::Context;
 use client::Client;
 use http::Uri;
@@ -52,8 +53,8 @@ pub(crate) struct Plan {
     pub(crate) target: Uri,
     /// What they want.
     pub(crate) sku: String,
-    /// What a backend needs to report payments.
-    pub(crate) service_token: Option<Secret>,
+    /// How customers pay.
+    pub(crate) paying: Paying,
     /// Who they are.
     pub(crate) makeup: Makeup,
     /// What draws them.
@@ -136,7 +137,7 @@ async fn prepare(plan: &Plan) -> anyhow::Result<(Arc<World>, Client)> {
         statistics,
         sku: plan.sku.clone(),
         run,
-        service_token: plan.service_token.clone(),
+        paying: plan.paying.clone(),
         answered: watch::Sender::new(0),
         gate: watch::Sender::new(!plan.stops_after_the_rush),
         long_polls_max,

@@ -6,6 +6,7 @@ use super::wire::ProblemBody;
 use super::world::problem_words;
 use crate::tokens::Secret;
 use anyhow::bail;
+use domain::payment::Provider;
 use http::Method;
 use serde_json::json;
 
@@ -24,6 +25,8 @@ pub(crate) struct ItemPlan {
     pub(crate) hold_time_ms: u64,
     /// Whether people can wait.
     pub(crate) has_waitlist: bool,
+    /// Who is asked for opportunities to pay.
+    pub(crate) provider: Option<Provider>,
 }
 
 /// An operator at the admin listener.
@@ -49,6 +52,7 @@ impl Operator {
             // In proportion: a crowd whose holds last a second does not wait a minute for one that was extended.
             "extension": {"times": 1, "by_ms": item.hold_time_ms / 2},
             "waitlist": { "enabled": item.has_waitlist },
+            "payments": { "provider": item.provider.map(Provider::name) },
         });
         let answer = self.post("/v1/admin/items".to_owned(), body).await?;
         if answer.status.is_success() {

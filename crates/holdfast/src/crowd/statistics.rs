@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Order,
     /// Report the payment.
     Confirm,
+    /// Pay at the provider.
+    Pay,
     /// Cancel, or leave the line.
     Cancel,
     /// Read the item.
@@ -31,13 +33,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Reserve,
         Self::Read,
         Self::LongPoll,
         Self::Extend,
         Self::Order,
         Self::Confirm,
+        Self::Pay,
         Self::Cancel,
         Self::Item,
         Self::Operator,
@@ -52,6 +55,7 @@ impl Kind {
             Self::Extend => "extend",
             Self::Order => "order",
             Self::Confirm => "confirm payment",
+            Self::Pay => "pay at the provider",
             Self::Cancel => "cancel",
             Self::Item => "read item",
             Self::Operator => "operator",

@@ -108,6 +108,15 @@ pub(crate) struct OrderBody {
     pub(crate) id: String,
     /// `awaiting_payment`, `paid`, …
     pub(crate) state: String,
+    /// How it can be, or was, paid.
+    pub(crate) payment: Option<PaymentBody>,
+}
+
+/// An opportunity to pay, or the payment.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct PaymentBody {
+    /// Where.
+    pub(crate) url: Option<String>,
 }
 
 /// A refusal.

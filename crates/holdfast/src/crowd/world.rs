@@ -1,10 +1,10 @@
 //! What the whole crowd shares: the client, the oracle, and the count of what became of everybody.
 
+use super::checkout::Paying;
 use super::client::{Answer, Ask, Client, Wait};
 use super::oracle::Oracle;
 use super::statistics::{Kind, Statistics};
 use super::wire::{ItemBody, ReservationBody};
-use crate::tokens::Secret;
 use http::{HeaderValue, Method};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,9 @@ pub(crate) enum Fate {
     Bought,
     /// Gave the hold back.
     Cancelled,
-    /// Let the hold expire, or paid too late.
+    /// Paid, but too late or for nothing: the money goes back.
+    GotTheMoneyBack,
+    /// Let the hold expire, or came too late to pay.
     Expired,
     /// Left the line.
     LeftTheLine,
@@ -38,6 +40,7 @@ impl Fate {
         match self {
             Self::Bought => "bought one",
             Self::Cancelled => "held one and gave it back",
+            Self::GotTheMoneyBack => "paid too late and get the money back",
             Self::Expired => "held one and let it expire",
             Self::LeftTheLine => "waited and left the line",
             Self::NeverGotATurn => "waited to the end of the sale",
@@ -56,6 +59,10 @@ pub(crate) struct Told {
     pub(crate) paid: Vec<String>,
     /// Reservations cancelled.
     pub(crate) cancelled: Vec<String>,
+    /// Orders that the provider has charged for.
+    pub(crate) charged: Vec<String>,
+    /// Orders whose money goes back, or has gone back.
+    pub(crate) refunded: Vec<String>,
 }
 
 /// Counts over the whole crowd.
@@ -99,8 +106,8 @@ pub(crate) struct World {
     pub(crate) sku: String,
     /// What this run's customers and keys are called by, so that a second run is new to the server.
     pub(crate) run: String,
-    /// What a backend needs to report payments; without it nobody pays.
-    pub(crate) service_token: Option<Secret>,
+    /// How customers pay.
+    pub(crate) paying: Paying,
     /// How many customers have all their first answers.
     pub(crate) answered: watch::Sender<usize>,
     /// Whether customers may go on to use their holds.

@@ -7,7 +7,7 @@ use crate::audit;
 use crate::cli::DemoArgs;
 use crate::config::{SettingArgs, Settings};
 use crate::crowd::client::Client;
-use crate::crowd::{self, ItemPlan, Makeup, Operator, Outcome, Plan, Statistics, Told, render, say};
+use crate::crowd::{self, ItemPlan, Makeup, Operator, Outcome, Paying, Plan, Statistics, Told, render, say};
 use crate::exit::{Exit, Failure};
 use crate::listeners::{self, Listeners, url};
 use crate::server::{Ended, Running};
@@ -138,6 +138,7 @@ fn iphone(args: &DemoArgs, stock: u32) -> ItemPlan {
         price_cents: 99_900,
         hold_time_ms: args.hold_time_ms,
         has_waitlist: true,
+        provider: None,
     }
 }
 
@@ -169,7 +170,7 @@ impl<'a> Stage<'a> {
         let plan = Plan {
             target: url(self.running.addresses().public).parse()?,
             sku: item.sku.clone(),
-            service_token: Some(self.running.service_token().secret.clone()),
+            paying: Paying::Backend(self.running.service_token().secret.clone()),
             makeup,
             seed: self.seed,
             connections: self.args.connections,

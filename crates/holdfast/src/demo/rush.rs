@@ -32,6 +32,7 @@ impl Rush {
             price_cents: 1_999,
             hold_time_ms: 120_000,
             has_waitlist: false,
+            provider: None,
         }
     }
 

@@ -3,12 +3,15 @@
 //! Left out are an item's secret and what only the paying customer's client may know: whoever has an export must not
 //! be able to forge ids or to pay in somebody's place.
 
+mod partition;
 mod payment;
 mod settings;
 
+pub(crate) use partition::{fields as partition_fields, name as partition_name};
+
 use crate::instant::Rfc3339;
 use domain::command::WaitlistChoice;
-use domain::event::{ClosedBy, Event, LapseReason, OpenedBy, PartDecision, PartitionEvent};
+use domain::event::{ClosedBy, Event, LapseReason, OpenedBy, PartDecision};
 use domain::ids::Ordinal;
 use domain::money::Money;
 use serde_json::{Map, Value, json};
@@ -137,20 +140,6 @@ fn said_later(event: &Event) -> (Option<Ordinal>, Value) {
             (None, said)
         }
         other => unreachable!("{} is told by said", name(other)),
-    }
-}
-
-/// The name of a partition's event.
-pub(crate) const fn partition_name(event: &PartitionEvent) -> &'static str {
-    match event {
-        PartitionEvent::ItemRegistered { .. } => "ItemRegistered",
-    }
-}
-
-/// What a partition's event says.
-pub(crate) fn partition_fields(event: &PartitionEvent) -> Value {
-    match event {
-        PartitionEvent::ItemRegistered { item, sku } => json!({ "item": item.as_u32(), "sku": sku.as_str() }),
     }
 }
 
