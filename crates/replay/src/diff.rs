@@ -4,7 +4,7 @@
 
 use crate::error::ReplayError;
 use crate::fields;
-use crate::fold::{Mark, Progress, fold_one};
+use crate::fold::{Progress, fold_one};
 use crate::source::{Logs, Source};
 use crate::state::{StateHash, StateHasher};
 use crate::walk::{Placed, Walk};
@@ -128,7 +128,6 @@ impl Diff {
 /// # Errors
 /// [`ReplayError`] where one of them is damaged or cannot be read.
 pub fn diff(a: &Logs, b: &Logs, progress: &mut dyn FnMut(Progress)) -> Result<Diff, ReplayError> {
-    let _mark = Mark::set();
     let partitions = Pair { a: a.partition_count, b: b.partition_count };
     let hashes = Pair { a: None, b: None };
     let mut diff = Diff { logs: Vec::new(), partitions, hashes, differences: Vec::new(), count: 0 };

@@ -110,18 +110,18 @@ thread_local! {
     static FOLDING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread is replaying. A panic is then how `apply` says that an invariant is broken: it is caught and
-/// told as a finding, so a program need not print it too.
+/// Whether this thread is applying an event. A panic is then how `apply` says that an invariant is broken: it is
+/// caught and told as a finding, so a program need not print it too.
 #[must_use]
 pub fn is_folding() -> bool {
     FOLDING.get()
 }
 
-/// Marks the thread while it is replaying.
-pub(crate) struct Mark;
+/// Marks the thread while it is applying an event.
+struct Mark;
 
 impl Mark {
-    pub(crate) fn set() -> Self {
+    fn set() -> Self {
         FOLDING.set(true);
         Self
     }
@@ -143,7 +143,6 @@ pub fn replay_partition(
     ask: &Ask,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<PartitionReplayed, ReplayError> {
-    let _mark = Mark::set();
     let (began, folded) = source.begin()?;
     let mut folding = Folding::new(source, partition_count, ask, (began.record, folded))?;
     let mut walk = source.walk(began);
@@ -192,6 +191,7 @@ pub fn replay_partition(
 /// # Errors
 /// In words, which invariant it breaks. The state stays usable: a broken item is marked as such.
 pub(crate) fn fold_one(folded: &mut Folded, placed: &Placed) -> Result<(), String> {
+    let _mark = Mark::set();
     // What a broken event leaves half done is never looked at again: its stream is passed over from there on.
     let applied = catch_unwind(AssertUnwindSafe(|| folded.apply(placed.item, &placed.event)));
     applied.map_err(|panic| words(panic.as_ref()))?;
