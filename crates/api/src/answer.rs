@@ -40,6 +40,7 @@ pub(crate) fn reservation(answer: Answer) -> Result<Told<ReservationView>, Probl
         | Body::Refund(_)
         | Body::Bundle(_)
         | Body::BundleOrder(_)
+        | Body::Endpoints(_)
         | Body::Unmatched { .. }
         | Body::Captures { .. }
         | Body::Reservations { .. } => Err(another_body()),
@@ -56,6 +57,7 @@ pub(crate) fn order(answer: Answer) -> Result<Told<OrderView>, Problem> {
         | Body::Refund(_)
         | Body::Bundle(_)
         | Body::BundleOrder(_)
+        | Body::Endpoints(_)
         | Body::Unmatched { .. }
         | Body::Captures { .. }
         | Body::Reservations { .. } => Err(another_body()),
@@ -72,6 +74,7 @@ pub(crate) fn item(answer: Answer) -> Result<Told<ItemView>, Problem> {
         | Body::Refund(_)
         | Body::Bundle(_)
         | Body::BundleOrder(_)
+        | Body::Endpoints(_)
         | Body::Unmatched { .. }
         | Body::Captures { .. }
         | Body::Reservations { .. } => Err(another_body()),

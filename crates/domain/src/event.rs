@@ -3,6 +3,7 @@
 
 use crate::bundle::NewBundle;
 use crate::command::WaitlistChoice;
+use crate::endpoint::{EndpointEvent, EndpointNo};
 use crate::idempotency::Idempotency;
 use crate::identity::{BundleId, ItemKey, OrderId};
 use crate::ids::{ItemNo, Ordinal, Seq};
@@ -303,6 +304,13 @@ pub enum PartitionEvent {
         order: OrderId,
         /// What it says.
         report: Box<PaymentReport>,
+    },
+    /// Something happened to an outgoing endpoint.
+    Endpoint {
+        /// Which.
+        endpoint: EndpointNo,
+        /// What.
+        event: Box<EndpointEvent>,
     },
     /// Time stood still while the process was down; no bundle is released before `release_floor`.
     ClockResumed {

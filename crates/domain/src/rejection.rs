@@ -128,6 +128,8 @@ pub enum Rejection {
     },
     /// The lines have no sum: their currencies differ, or it is more than an amount can be. Make several bundles.
     BundleNotSummable,
+    /// There are as many outgoing endpoints as there can be. Remove one first.
+    TooManyEndpoints,
     /// The item has taken as many reservations as it can in its life; the partition as many bundles or reports.
     ItemFull,
     /// There is an item of this name already.

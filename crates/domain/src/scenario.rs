@@ -361,7 +361,9 @@ fn tell_body(body: &Body) -> String {
             MoneyPlace::Refunded { .. } => "refunded".to_owned(),
             _ => "not refunded".to_owned(),
         },
-        Body::Bundle(_) | Body::BundleOrder(_) | Body::Unmatched { .. } => "of a partition".to_owned(),
+        Body::Bundle(_) | Body::BundleOrder(_) | Body::Unmatched { .. } | Body::Endpoints(_) => {
+            "of a partition".to_owned()
+        }
         Body::Captures { page, .. } => format!("{} captures", page.len()),
         Body::Item(view) => view.status.phase.to_string(),
         Body::Reservations { page, .. } => format!("{} reservations", page.len()),

@@ -48,6 +48,8 @@ pub enum Query {
     },
     /// A capture with its refund, for operators.
     Refund(CaptureNo),
+    /// Every capture for a reservation that goes, or has gone, back: for follow-ups.
+    RefundsOf(Ordinal),
     /// Any reservation, for operators and follow-ups.
     AnyReservation(Ordinal),
     /// The order of any reservation, for operators and follow-ups.
@@ -123,6 +125,7 @@ impl<'i> Turn<'i> {
             Query::Reservations { filter, from, limit } => Ok(self.page(*filter, *from, *limit)),
             Query::Captures { filter, from, limit } => Ok(self.item.captures(*filter, *from, *limit)),
             Query::Refund(capture) => self.refund(*capture),
+            Query::RefundsOf(ordinal) => Ok(Body::Captures { page: self.item.refunds_of(*ordinal), next: None }),
             Query::AnyReservation(ordinal) => {
                 self.end_if_due(*ordinal);
                 self.reservation(*ordinal)

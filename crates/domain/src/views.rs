@@ -1,6 +1,7 @@
 //! What an item tells about itself: answers to commands and reads, with everything a wire shape needs.
 
 use crate::bundle::BundleLine;
+use crate::endpoint::Endpoint;
 use crate::event::LapseReason;
 use crate::identity::{BundleId, OrderId, RefundId, ReservationId};
 use crate::ids::{CaptureNo, Ordinal, Revision, Seq};
@@ -62,6 +63,8 @@ pub enum Body {
     Bundle(Box<BundleView>),
     /// The order of a bundle.
     BundleOrder(Box<BundleOrderView>),
+    /// Every outgoing endpoint, in the order in which they were added.
+    Endpoints(Vec<Endpoint>),
     /// Reports of orders never issued, in the order in which they came.
     Unmatched {
         /// The page.

@@ -193,7 +193,9 @@ fn command(number: u8, ask: &Ask, place: usize) -> Option<PartitionCommand> {
     let reason = || Reason::parse("asked for it").expect("a reason");
     Some(match ask {
         Ask::Hold => PartitionCommand::HoldBundle(Box::new(new_bundle(number))),
-        Ask::Order => PartitionCommand::PlaceOrder { claim: claim(number), amount: place.is_multiple_of(2).then(|| eur(300)) },
+        Ask::Order => {
+            PartitionCommand::PlaceOrder { claim: claim(number), amount: place.is_multiple_of(2).then(|| eur(300)) }
+        }
         Ask::Cancel => PartitionCommand::CancelBundle(claim(number)),
         Ask::Confirm(paid) => {
             PartitionCommand::ConfirmOrder { claim: claim(number), payment: payment(*paid), amount: None }

@@ -5,7 +5,7 @@ use crate::actor;
 use crate::clock::Clock;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
-use crate::followups::{EndpointBook, Feed, Terms, is_of_interest};
+use crate::followups::{EndpointBook, Feed, Terms, is_of_interest, notifications_are_logged};
 use crate::mailbox::{Caller, NotTaken, mailbox};
 use crate::projection::Projection;
 use crate::shell::{Ask, Asked, MonoTime, Reply, Shell, Wake};
@@ -365,7 +365,8 @@ impl Registry {
 
     /// What an item's follow-ups depend on.
     pub(crate) fn terms(&self, slot: &Slot) -> Terms {
-        Terms { provider: slot.view().settings.policy.payments.provider, is_told: self.endpoints.is_any() }
+        let is_told = self.endpoints.is_any() || notifications_are_logged();
+        Terms { provider: slot.view().settings.policy.payments.provider, is_told }
     }
 
     /// The few events of a group that something may follow from.

@@ -1,6 +1,7 @@
 //! Stored state: the way there and back, and arbitrary bytes.
 
 use domain::bundle::{BundleLine, BundleTerms, NewBundle};
+use domain::endpoint::{DisabledBy, Endpoint, EndpointNo, EndpointUrl, Endpoints, Notice, SigningSecret};
 use domain::event::LapseReason;
 use domain::idempotency::{Acceptance, Answered, Entry, Fingerprint};
 use domain::identity::{BundleId, ItemKey, OrderId, ReservationId};
@@ -272,7 +273,21 @@ fn partition_parts() -> PartitionParts {
             .into_iter()
             .map(unmatched)
             .collect(),
+        endpoints: endpoints(),
     }
+}
+
+/// Endpoints on and off, with one secret and with two.
+fn endpoints() -> Endpoints {
+    let endpoint = |no, disabled| Endpoint {
+        no: EndpointNo(no),
+        url: EndpointUrl::parse("https://example.com/hook").expect("an address"),
+        notices: [Notice::OrderPaid, Notice::ItemClosed].into_iter().take(no as usize).collect(),
+        secrets: (0..no as u8).map(|byte| SigningSecret::from_bytes([byte; 32])).collect(),
+        since: at(7),
+        disabled,
+    };
+    Endpoints::from_parts(vec![endpoint(1, None), endpoint(2, Some(DisabledBy::Gone))], 3)
 }
 
 #[test]

@@ -242,6 +242,10 @@ fn compare_partitions(diff: &mut Diff, a: &Folded, b: &Folded) {
         let told = |folded: &Folded| format!("{:?}", folded.partition.money().collect::<Vec<_>>());
         diff.note(None, "money of bundles", told(a), told(b));
     }
+    if parts_a.endpoints != parts_b.endpoints {
+        let told = |folded: &Folded| format!("{} of them", folded.partition.endpoints().iter().count());
+        diff.note(None, "endpoints", told(a), told(b));
+    }
     if parts_a.unmatched != parts_b.unmatched {
         let told = |count: usize| count.to_string();
         diff.note(None, "unmatched payments", told(parts_a.unmatched.len()), told(parts_b.unmatched.len()));

@@ -86,6 +86,7 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
         R::BundleUnavailable { lines } => Problem::new(C::BundleUnavailable, "not every line can be held, so none is")
             .with("lines", refused_lines(lines, now)),
         R::BundleNotSummable => pointed("/lines", "the lines' prices have no sum: their currencies differ".to_owned()),
+        R::TooManyEndpoints => Problem::new(C::TooManyEndpoints, "there are as many endpoints as there can be"),
         R::ItemFull => Problem::new(C::ItemFull, "the item has taken as many reservations as it can"),
         R::ItemExists => Problem::new(C::ItemExists, "there is an item of this name"),
         R::PhaseConflict { phase } => {
@@ -209,6 +210,7 @@ mod tests {
                 },
                 r#"409 bundle_unavailable lines=[{"available":3,"code":"insufficient_stock","sku":"lamp"}]"#,
             ),
+            (Rejection::TooManyEndpoints, "409 too_many_endpoints"),
             (Rejection::ItemFull, "409 item_full"),
             (Rejection::ItemExists, "409 item_exists"),
             (Rejection::PhaseConflict { phase: Phase::Closed }, r#"409 phase_conflict phase="closed""#),

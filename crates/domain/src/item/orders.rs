@@ -41,7 +41,9 @@ impl Item {
         Some(CaptureView { refund: self.refund_id(no), order: OrderId::of(self.id_of(record.owner)), record })
     }
 
-    pub(super) fn refunds_of(&self, ordinal: Ordinal) -> Vec<CaptureView> {
+    /// Every capture for a reservation that goes, or has gone, back.
+    #[must_use]
+    pub fn refunds_of(&self, ordinal: Ordinal) -> Vec<CaptureView> {
         self.books.going_back(ordinal).filter_map(|no| self.capture_view(no)).collect()
     }
 

@@ -53,6 +53,7 @@ impl Partition {
             PartitionEvent::BundleExpired { bundle, release_at } => self.expire_bundle(*bundle, *release_at),
             PartitionEvent::Payment { bundle, event } => self.pay_bundle(*bundle, event),
             PartitionEvent::PaymentUnmatched { order, report } => self.note_unmatched(*order, report),
+            PartitionEvent::Endpoint { endpoint, event } => self.endpoints.apply(*endpoint, event, self.now),
             PartitionEvent::ClockResumed { from: _, to: _, release_floor } => self.lift_releases(*release_floor),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::bundle::NewBundle;
 use crate::command::Canon;
+use crate::endpoint::EndpointCommand;
 use crate::idempotency::{Attempt, Fingerprint, Idempotency};
 use crate::identity::{BundleId, ItemKey, OrderId};
 use crate::ids::CaptureNo;
@@ -100,6 +101,8 @@ pub enum PartitionCommand {
         /// What it says.
         report: Box<PaymentReport>,
     },
+    /// Do something with an outgoing endpoint.
+    Endpoint(Box<EndpointCommand>),
 }
 
 impl PartitionCommand {
@@ -114,7 +117,7 @@ impl PartitionCommand {
             | Self::OfferPayment { bundle, .. }
             | Self::RefundOrder { bundle, .. } => Some(*bundle),
             Self::HoldBundle(held) => Some(held.id),
-            Self::SettleRefund { .. } | Self::RecordUnmatched { .. } => None,
+            Self::SettleRefund { .. } | Self::RecordUnmatched { .. } | Self::Endpoint(_) => None,
         }
     }
 
@@ -143,6 +146,8 @@ impl PartitionCommand {
             Self::OfferPayment { bundle, offer } => {
                 text.word("offer").number(bundle.as_u128()).word(offer.payment.as_str());
             }
+            // A secret is drawn for every attempt, so two of them are never the same.
+            Self::Endpoint(_) => drop(text.word("endpoint")),
             Self::RecordUnmatched { order, report } => {
                 text.word("unmatched").number(order.as_u128()).word(report.report.as_str());
             }
@@ -173,6 +178,8 @@ pub enum PartitionQuery {
     },
     /// A capture with its refund, for operators.
     Refund(CaptureNo),
+    /// Every outgoing endpoint, for operators.
+    Endpoints,
     /// A page of reports of orders never issued, for operators.
     Unmatched {
         /// The first to look at, counted from 0.

@@ -2,6 +2,7 @@
 
 use super::{Bundle, BundleAnswered, BundleClaim, BundleState, Partition, PartitionCommand, PartitionRequest};
 use crate::bundle::NewBundle;
+use crate::endpoint::{EndpointCommand, EndpointRefusal};
 use crate::event::PartitionEvent;
 use crate::idempotency::Acceptance;
 use crate::identity::{BundleId, OrderId};
@@ -39,6 +40,8 @@ pub enum SoAlready {
     Reported(PaymentVerdict),
     /// The refund of this capture is settled.
     Settled(CaptureNo),
+    /// The endpoints are as they are.
+    Endpoints,
 }
 
 type Decided = Result<PartitionDecision, Rejection>;
@@ -65,6 +68,16 @@ pub fn decide(partition: &Partition, request: &PartitionRequest, now: Timestamp)
             refund(partition, *bundle, *return_units, reason)
         }
         PartitionCommand::RecordUnmatched { order, report } => unmatched(partition, *order, report),
+        PartitionCommand::Endpoint(command) => endpoint(partition, command),
+    }
+}
+
+fn endpoint(partition: &Partition, command: &EndpointCommand) -> Decided {
+    match partition.endpoints().decide(command) {
+        Ok(Some((endpoint, event))) => Ok(accept(PartitionEvent::Endpoint { endpoint, event: Box::new(event) })),
+        Ok(None) => Ok(PartitionDecision::AlreadySo(SoAlready::Endpoints)),
+        Err(EndpointRefusal::NotFound) => Err(Rejection::NotFound),
+        Err(EndpointRefusal::TooMany) => Err(Rejection::TooManyEndpoints),
     }
 }
 

@@ -16,6 +16,7 @@ impl Partition {
             PartitionEvent::ItemRegistered { .. }
             | PartitionEvent::PartitionKeyed { .. }
             | PartitionEvent::PaymentUnmatched { .. }
+            | PartitionEvent::Endpoint { .. }
             | PartitionEvent::ClockResumed { .. } => None,
             PartitionEvent::BundleHeld { bundle, .. }
             | PartitionEvent::BundleOrdered { bundle, .. }

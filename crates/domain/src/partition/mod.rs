@@ -23,6 +23,7 @@ pub use register::{RegisterRefusal, Registration};
 pub use turn::{PartitionTurn, PartitionTurnEnd};
 pub use view::BundleAnswered;
 
+use crate::endpoint::Endpoints;
 use crate::event::PartDecision;
 use crate::idempotency::IdempotencyTable;
 use crate::identity::{BundleId, ItemKey, RefundId};
@@ -65,6 +66,7 @@ pub struct Partition {
     timers: TimerWheel,
     books: Books,
     idempotency: IdempotencyTable<BundleAnswered>,
+    endpoints: Endpoints,
     unmatched: Vec<UnmatchedPayment>,
     unmatched_reports: BTreeSet<(Provider, ProviderEventId)>,
     /// Bundles whose coordinators are at work. Not a fact of the stream: see the module.
@@ -113,6 +115,7 @@ impl Partition {
             timers: TimerWheel::new(now),
             books: Books::default(),
             idempotency: IdempotencyTable::default(),
+            endpoints: Endpoints::default(),
             unmatched: Vec::new(),
             unmatched_reports: BTreeSet::new(),
             collecting: BTreeSet::new(),
@@ -253,6 +256,12 @@ impl Partition {
 
     pub(crate) fn knows_unmatched(&self, provider: Provider, report: &ProviderEventId) -> bool {
         self.unmatched_reports.contains(&(provider, report.clone()))
+    }
+
+    /// Its outgoing endpoints.
+    #[must_use]
+    pub const fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
     }
 
     pub(crate) const fn unmatched(&self) -> &Vec<UnmatchedPayment> {

@@ -4,6 +4,7 @@
 use super::bundle::{Bundle, BundleEnded, BundleHold, BundleSale, BundleState};
 use super::{BundleAnswered, Partition};
 use crate::bundle::NewBundle;
+use crate::endpoint::Endpoints;
 use crate::idempotency::{Entry, Fingerprint, IdempotencyTable};
 use crate::identity::ItemKey;
 use crate::ids::{CaptureNo, ItemNo, Ordinal, PartitionNo, Seq};
@@ -29,6 +30,7 @@ pub struct PartitionParts {
     pub books: BooksParts,
     pub idempotency: Vec<PartitionIdempotencyParts>,
     pub unmatched: Vec<UnmatchedPayment>,
+    pub endpoints: Endpoints,
 }
 
 /// One bundle.
@@ -81,6 +83,7 @@ impl Partition {
                 .map(|(request, entry)| PartitionIdempotencyParts { request, entry: entry.clone() })
                 .collect(),
             unmatched: self.unmatched.clone(),
+            endpoints: self.endpoints.clone(),
         }
     }
 
@@ -113,6 +116,7 @@ impl Partition {
             partition.unmatched_reports.insert((unmatched.report.provider, unmatched.report.report.clone()));
         }
         partition.unmatched = parts.unmatched;
+        partition.endpoints = parts.endpoints;
         let entries = parts.idempotency.into_iter().map(|parts| (parts.request, parts.entry));
         partition.idempotency = IdempotencyTable::from_entries(entries);
         partition.recount()?;

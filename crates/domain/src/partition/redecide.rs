@@ -2,6 +2,7 @@
 
 use super::decide::{clock_resumed, expiry_of, next_consequence, next_due};
 use super::{BundleClaim, Partition, PartitionCommand, PartitionRequest};
+use crate::endpoint::{EndpointCommand, EndpointEvent, EndpointNo};
 use crate::event::{PartitionEvent, Recorded};
 use crate::identity::BundleId;
 use crate::ids::Ordinal;
@@ -55,7 +56,8 @@ pub fn without_command(partition: &mut Partition, recorded: &Recorded<PartitionE
         | PartitionEvent::BundleHeld { .. }
         | PartitionEvent::BundleOrdered { .. }
         | PartitionEvent::BundleCancelled { .. }
-        | PartitionEvent::PaymentUnmatched { .. } => None,
+        | PartitionEvent::PaymentUnmatched { .. }
+        | PartitionEvent::Endpoint { .. } => None,
     }
 }
 
@@ -72,11 +74,26 @@ fn command_of(partition: &Partition, event: &PartitionEvent) -> Option<Partition
         PartitionEvent::PaymentUnmatched { order, report } => {
             PartitionCommand::RecordUnmatched { order: *order, report: report.clone() }
         }
+        PartitionEvent::Endpoint { endpoint, event } => {
+            PartitionCommand::Endpoint(Box::new(endpoint_command(*endpoint, event)))
+        }
         PartitionEvent::ItemRegistered { .. }
         | PartitionEvent::PartitionKeyed { .. }
         | PartitionEvent::BundleExpired { .. }
         | PartitionEvent::ClockResumed { .. } => return None,
     })
+}
+
+fn endpoint_command(no: EndpointNo, event: &EndpointEvent) -> EndpointCommand {
+    match event {
+        EndpointEvent::Added { url, notices, secret } => {
+            EndpointCommand::Add { url: url.clone(), notices: notices.clone(), secret: secret.clone() }
+        }
+        EndpointEvent::SecretRotated { secret } => EndpointCommand::Rotate(no, secret.clone()),
+        EndpointEvent::Disabled { by } => EndpointCommand::Disable(no, *by),
+        EndpointEvent::Enabled => EndpointCommand::Enable(no),
+        EndpointEvent::Removed => EndpointCommand::Remove(no),
+    }
 }
 
 fn claim(partition: &Partition, bundle: Ordinal) -> Option<BundleClaim> {

@@ -110,6 +110,7 @@ impl<'p> PartitionTurn<'p> {
             PartitionQuery::AnyOrder(id) => self.any(*id).and_then(|bundle| self.order(bundle)),
             PartitionQuery::Captures { filter, from, limit } => Ok(self.partition.captures(*filter, *from, *limit)),
             PartitionQuery::Refund(capture) => self.refund(*capture),
+            PartitionQuery::Endpoints => Ok(self.endpoints()),
             PartitionQuery::Unmatched { from, limit } => Ok(self.partition.unmatched_page(*from, *limit)),
         };
         self.judgement(body.map(|body| Answer { body, origin: Origin::AsItIs }))
@@ -173,6 +174,7 @@ impl<'p> PartitionTurn<'p> {
             SoAlready::Order(bundle) => self.order(bundle),
             SoAlready::Reported(verdict) => Ok(Body::Payment(verdict)),
             SoAlready::Settled(capture) => self.refund(capture),
+            SoAlready::Endpoints => Ok(self.endpoints()),
         }?;
         Ok(Answer { body, origin: Origin::AsItIs })
     }
@@ -225,6 +227,10 @@ impl<'p> PartitionTurn<'p> {
         Ok(Body::BundleOrder(Box::new(view)))
     }
 
+    fn endpoints(&self) -> Body {
+        Body::Endpoints(self.partition.endpoints().iter().cloned().collect())
+    }
+
     fn refund(&self, capture: CaptureNo) -> Result<Body, Rejection> {
         let view = self.partition.capture_view(capture).ok_or(Rejection::NotFound)?;
         Ok(Body::Refund(Box::new(view)))
@@ -240,6 +246,7 @@ fn unkeyed(command: &PartitionCommand, first: &PartitionEvent) -> Option<SoAlrea
         (PartitionCommand::OfferPayment { .. }, PartitionEvent::Payment { bundle, .. }) => {
             Some(SoAlready::Order(*bundle))
         }
+        (PartitionCommand::Endpoint(_), _) => Some(SoAlready::Endpoints),
         (PartitionCommand::RecordUnmatched { .. }, _) => Some(SoAlready::Reported(PaymentVerdict::Noted)),
         _ => None,
     }

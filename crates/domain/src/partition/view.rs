@@ -192,6 +192,7 @@ impl Partition {
             | PartitionEvent::PartitionKeyed { .. }
             | PartitionEvent::BundleExpired { .. }
             | PartitionEvent::PaymentUnmatched { .. }
+            | PartitionEvent::Endpoint { .. }
             | PartitionEvent::ClockResumed { .. } => return None,
         };
         Some(Acceptance { seq: recorded.seq, at: recorded.at, answered })

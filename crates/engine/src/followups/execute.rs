@@ -10,13 +10,12 @@ use crate::shell::{Ask, Reply};
 use crate::slot::Slot;
 use domain::command::{Claim, Command, Request};
 use domain::endpoint::EndpointNo;
-use domain::identity::OrderId;
 use domain::ids::{CaptureNo, ItemNo, Ordinal};
 use domain::payment::{MoneyPlace, Offer, Provider, SettledBy};
 use domain::rejection::Rejection;
 use domain::text::{PaymentId, RefundReference};
 use domain::turn::Query;
-use domain::views::{Body, CaptureView, OrderState, OrderView, ReservationView, StateView};
+use domain::views::{Answer, Body, CaptureView, OrderState, OrderView, ReservationView, StateView};
 use std::sync::Arc;
 
 /// What came of an attempt.
@@ -200,11 +199,13 @@ impl Executor {
     /// reach (money of a backend of its own) stays due until an operator settles it.
     async fn refund(&self, item: ItemNo, ordinal: Ordinal) -> Step<Outcome> {
         let slot = self.slot(item)?;
-        let order = self.order(&slot, ordinal).await?;
+        // Not the order: money may have come, and go back, without there ever being one.
+        let captures = self.registry.ask(&slot, Ask::Query(Query::RefundsOf(ordinal))).await.map_err(later)?;
+        let Ok(Answer { body: Body::Captures { page, .. }, .. }) = captures.outcome else { return Ok(Outcome::Done) };
         let mut refused = None;
-        for due in order.refunds.iter().filter(|refund| matches!(refund.record.place, MoneyPlace::Due { .. })) {
+        for due in page.iter().filter(|refund| matches!(refund.record.place, MoneyPlace::Due { .. })) {
             let Some(provider) = self.provider(due.record.payer) else { continue };
-            match self.give_back(&slot, order.summary.id, due, provider.as_ref()).await {
+            match self.give_back(&slot, due, provider.as_ref()).await {
                 Ok(()) => {}
                 Err(Outcome::Never(why)) => refused = Some(why),
                 Err(outcome) => return Err(outcome),
@@ -213,16 +214,14 @@ impl Executor {
         Ok(refused.map_or(Outcome::Done, Outcome::Never))
     }
 
-    async fn give_back(
-        &self,
-        slot: &Arc<Slot>,
-        order: OrderId,
-        due: &CaptureView,
-        provider: &dyn PaymentProvider,
-    ) -> Step<()> {
+    async fn give_back(&self, slot: &Arc<Slot>, due: &CaptureView, provider: &dyn PaymentProvider) -> Step<()> {
         let capture = &due.record.capture;
-        let request =
-            RefundRequest { refund: due.refund, order, payment: capture.payment.clone(), amount: capture.amount };
+        let request = RefundRequest {
+            refund: due.refund,
+            order: due.order,
+            payment: capture.payment.clone(),
+            amount: capture.amount,
+        };
         let reference = provider.refund(&request).await.map_err(of_provider)?;
         // The money is back, whatever its reference looks like; one that cannot be kept is replaced by ours.
         let reference = RefundReference::parse(&reference)

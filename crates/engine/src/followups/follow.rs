@@ -3,7 +3,7 @@
 use super::Outside;
 use super::execute::{Executor, Outcome};
 use super::feed::Fed;
-use super::notice::{About, messages};
+use super::notice::{self, About, messages};
 use super::store::FollowUpStore;
 use super::table::Table;
 use super::work::{Work, is_of_interest, work_of};
@@ -127,7 +127,9 @@ impl Follower {
         let mut work: Vec<Work> = work_of(item, recorded, terms).into_iter().collect();
         if terms.is_told {
             let about = About { item, sku: &slot.sku, key: &slot.key };
-            work.extend(self.registry.endpoints.tell(&messages(&about, recorded)));
+            let messages = messages(&about, recorded);
+            notice::log(&messages);
+            work.extend(self.registry.endpoints.tell(&messages));
         }
         for work in work {
             if let Some(no) = self.table.add(work) {

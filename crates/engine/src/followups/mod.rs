@@ -21,6 +21,7 @@ mod work;
 pub(crate) use endpoints::EndpointBook;
 pub(crate) use feed::Feed;
 pub(crate) use follow::Follower;
+pub(crate) use notice::are_logged as notifications_are_logged;
 pub use store::FollowUpStore;
 pub(crate) use work::{Terms, is_of_interest};
 

@@ -31,6 +31,25 @@ pub(crate) struct Message {
     pub(crate) body: String,
 }
 
+/// What messages are logged under, one line each, for whoever sets the filter `notifications=debug`.
+macro_rules! target {
+    () => {
+        "notifications"
+    };
+}
+
+/// Whether somebody reads messages in the log.
+pub(crate) fn are_logged() -> bool {
+    tracing::enabled!(target: target!(), tracing::Level::DEBUG)
+}
+
+/// Writes messages into the log.
+pub(crate) fn log(messages: &[Message]) {
+    for message in messages {
+        tracing::debug!(target: target!(), id = message.id, body = message.body, "{}", message.notice.name());
+    }
+}
+
 /// Whether anybody could be told of an event.
 pub(crate) const fn is_told(event: &Event) -> bool {
     match event {

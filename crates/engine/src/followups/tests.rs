@@ -12,7 +12,7 @@ use domain::money::{Currency, Money};
 use domain::payment::{ClientData, PaymentReport, Provider, Told};
 use domain::policy::ItemSpec;
 use domain::text::{PaymentId, ProviderEventId};
-use domain::time::Timestamp;
+use domain::time::{DurationMs, Timestamp};
 use domain::turn::Query;
 use domain::views::{Body, OfferStatus, OrderState, OrderView};
 use eventlog::LogId;
@@ -234,6 +234,27 @@ async fn what_was_not_done_before_a_crash_is_done_after_it() {
     let shop = Shop { engine, item };
     let order = shop.until(0, "ann", |order| order.summary.state == OrderState::Refunded).await;
     assert_eq!(order.refunds.len(), 1);
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn money_that_no_order_ever_claimed_goes_back_too() {
+    let (disk, store, bank) = world();
+    let engine = start(&disk, &store, &bank);
+    let mut spec = spec("phone", 1);
+    spec.settings.policy.payments.parked_window = DurationMs::from_secs(1);
+    let item = open_item_as(&engine, spec).await;
+    let shop = Shop { engine, item };
+    shop.told(reserve("ann")).await;
+    shop.pay(0, "evt-1", "pay-1").await;
+    for _ in 0..1_000 {
+        tokio::time::sleep(Duration::from_millis(20)).await; // waits: paused time, no real sleep
+        settled(shop.item.query(Query::Item)).await.expect("a judgement").outcome.expect("the item");
+        if !bank.bank().refunded.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(bank.bank().refunded.len(), 1, "though there is no order, and the hold still lasts");
     shop.engine.close().await;
 }
 

@@ -2,6 +2,7 @@
 
 use super::books::BooksV1;
 use super::bundle::{NewBundleV1, ReportV1};
+use super::endpoint::EndpointsV1;
 use super::value::{IdempotencyV1, MoneyV1, at, checked};
 use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
 use domain::idempotency::{Acceptance, Entry, Idempotency};
@@ -24,6 +25,7 @@ struct PartitionV2 {
     books: BooksV1,
     idempotency: Vec<(IdempotencyV1, AcceptanceV1)>,
     unmatched: Vec<UnmatchedV1>,
+    endpoints: EndpointsV1,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,6 +90,7 @@ pub fn encode_partition(parts: &PartitionParts) -> Vec<u8> {
         books: (&parts.books).into(),
         idempotency: parts.idempotency.iter().map(idempotency_to).collect(),
         unmatched: parts.unmatched.iter().map(unmatched).collect(),
+        endpoints: (&parts.endpoints).into(),
     })
 }
 
@@ -112,6 +115,7 @@ pub fn decode_partition(bytes: &[u8]) -> Result<PartitionParts, CodecError> {
         books: stored.books.try_into()?,
         idempotency: stored.idempotency.into_iter().map(idempotency_from).collect(),
         unmatched: stored.unmatched.into_iter().map(unmatched).collect::<Result<_, CodecError>>()?,
+        endpoints: stored.endpoints.try_into()?,
     })
 }
 

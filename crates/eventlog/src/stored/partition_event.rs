@@ -2,6 +2,7 @@
 //! the bundle's number.
 
 use super::bundle::{NewBundleV1, ReportV1};
+use super::endpoint;
 use super::event::{body, kind, open};
 use super::payment;
 use super::value::{MoneyV1, at, checked};
@@ -77,6 +78,7 @@ pub(crate) fn encode(recorded: &Recorded<PartitionEvent>) -> (Kind, Vec<u8>) {
             let shape = PaymentUnmatchedV1 { order: order.as_u128().to_le_bytes(), report: (&**report).into() };
             (kind::PAYMENT_UNMATCHED, body(key, shape))
         }
+        PartitionEvent::Endpoint { endpoint: no, event } => endpoint::encode(*no, event),
         PartitionEvent::ClockResumed { from, to, release_floor } => {
             let shape = (from.as_millis(), to.as_millis(), release_floor.as_millis());
             (kind::PARTITION_CLOCK_RESUMED, body(key, shape))
@@ -139,7 +141,10 @@ fn decode_event(raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, PartitionEve
         }
         other => match payment::decode(other, raw.body)? {
             Some((key, bundle, event)) => (key, PartitionEvent::Payment { bundle, event: Box::new(event) }),
-            None => return Err(CodecError::Kind(other)),
+            None => match endpoint::decode(other, raw.body)? {
+                Some((endpoint, event)) => (None, PartitionEvent::Endpoint { endpoint, event: Box::new(event) }),
+                None => return Err(CodecError::Kind(other)),
+            },
         },
     })
 }

@@ -1,6 +1,7 @@
 //! One of every event of a partition's own stream.
 
 use domain::bundle::{BundleLine, BundleTerms, NewBundle};
+use domain::endpoint::{DisabledBy, EndpointEvent, EndpointNo, EndpointUrl, Notice, SigningSecret};
 use domain::event::{PartitionEvent, Recorded};
 use domain::idempotency::{Fingerprint, Idempotency};
 use domain::identity::{BundleId, ItemKey, OrderId, ReservationId};
@@ -65,6 +66,13 @@ fn name(event: &PartitionEvent) -> &'static str {
         PartitionEvent::BundleExpired { .. } => "BundleExpired",
         PartitionEvent::Payment { .. } => "BundlePayment",
         PartitionEvent::PaymentUnmatched { .. } => "PaymentUnmatched",
+        PartitionEvent::Endpoint { event, .. } => match &**event {
+            EndpointEvent::Added { .. } => "EndpointAdded",
+            EndpointEvent::SecretRotated { .. } => "EndpointSecretRotated",
+            EndpointEvent::Disabled { .. } => "EndpointDisabled",
+            EndpointEvent::Enabled => "EndpointEnabled",
+            EndpointEvent::Removed => "EndpointRemoved",
+        },
         PartitionEvent::ClockResumed { .. } => "PartitionClockResumed",
     }
 }
@@ -93,7 +101,28 @@ pub(crate) fn samples() -> Vec<(&'static str, Recorded<PartitionEvent>)> {
         },
         PartitionEvent::ClockResumed { from: at(0), to: at(5_000), release_floor: at(35_000) },
     ];
-    events.into_iter().map(|event| (name(&event), recorded(event))).collect()
+    let keyed = events.into_iter().map(|event| (name(&event), recorded(event)));
+    // What happens to endpoints never comes with a key.
+    let endpoints = endpoints()
+        .into_iter()
+        .map(|event| PartitionEvent::Endpoint { endpoint: EndpointNo(3), event: Box::new(event) });
+    let endpoints = endpoints.map(|event| (name(&event), Recorded { idempotency: None, ..recorded(event) }));
+    keyed.chain(endpoints).collect()
+}
+
+fn endpoints() -> Vec<EndpointEvent> {
+    let added = EndpointEvent::Added {
+        url: EndpointUrl::parse("https://example.com/hook").expect("an address"),
+        notices: [Notice::OrderPaid, Notice::ItemClosed].into_iter().collect(),
+        secret: SigningSecret::from_bytes([0xef; 32]),
+    };
+    vec![
+        added,
+        EndpointEvent::SecretRotated { secret: SigningSecret::from_bytes([0xee; 32]) },
+        EndpointEvent::Disabled { by: DisabledBy::Gone },
+        EndpointEvent::Enabled,
+        EndpointEvent::Removed,
+    ]
 }
 
 /// The longest that the domain's limits allow.

@@ -51,6 +51,7 @@ impl Audit {
             | PartitionEvent::BundleExpired { .. }
             | PartitionEvent::Payment { .. }
             | PartitionEvent::PaymentUnmatched { .. }
+            | PartitionEvent::Endpoint { .. }
             | PartitionEvent::ClockResumed { .. } => {}
         }
     }

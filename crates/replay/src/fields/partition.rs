@@ -1,8 +1,10 @@
-//! A partition's own events with names and fields. The partition's secret is left out, as an item's is.
+//! A partition's own events with names and fields. The partition's secret and those of endpoints are left
+//! out, as an item's is.
 
 use super::{money, payment};
 use crate::instant::Rfc3339;
 use domain::bundle::NewBundle;
+use domain::endpoint::{DisabledBy, EndpointEvent};
 use domain::event::PartitionEvent;
 use domain::payment::Told;
 use serde_json::{Value, json};
@@ -18,6 +20,7 @@ pub(crate) const fn name(event: &PartitionEvent) -> &'static str {
         PartitionEvent::BundleExpired { .. } => "BundleExpired",
         PartitionEvent::Payment { event, .. } => payment::name(event),
         PartitionEvent::PaymentUnmatched { .. } => "PaymentUnmatched",
+        PartitionEvent::Endpoint { event, .. } => endpoint_name(event),
         PartitionEvent::ClockResumed { .. } => "ClockResumed",
     }
 }
@@ -53,9 +56,40 @@ pub(crate) fn fields(event: &PartitionEvent) -> Value {
                 "payment": report.payment.as_str(), "told": told, "amount": amount,
             })
         }
+        PartitionEvent::Endpoint { endpoint, event } => {
+            let mut said = endpoint_said(event);
+            if let Some(fields) = said.as_object_mut() {
+                fields.insert("endpoint".to_owned(), endpoint.to_string().into());
+            }
+            said
+        }
         PartitionEvent::ClockResumed { from, to, release_floor } => {
             json!({ "from": Rfc3339(*from), "to": Rfc3339(*to), "release_floor": Rfc3339(*release_floor) })
         }
+    }
+}
+
+const fn endpoint_name(event: &EndpointEvent) -> &'static str {
+    match event {
+        EndpointEvent::Added { .. } => "EndpointAdded",
+        EndpointEvent::SecretRotated { .. } => "EndpointSecretRotated",
+        EndpointEvent::Disabled { .. } => "EndpointDisabled",
+        EndpointEvent::Enabled => "EndpointEnabled",
+        EndpointEvent::Removed => "EndpointRemoved",
+    }
+}
+
+fn endpoint_said(event: &EndpointEvent) -> Value {
+    match event {
+        EndpointEvent::Added { url, notices, secret: _ } => {
+            let notices: Vec<&str> = notices.iter().map(|notice| notice.name()).collect();
+            json!({ "url": url.as_str(), "notices": notices })
+        }
+        EndpointEvent::Disabled { by } => json!({ "by": match by {
+            DisabledBy::Operator => "operator",
+            DisabledBy::Gone => "gone",
+        } }),
+        EndpointEvent::SecretRotated { secret: _ } | EndpointEvent::Enabled | EndpointEvent::Removed => json!({}),
     }
 }
 

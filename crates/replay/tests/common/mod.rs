@@ -3,13 +3,13 @@
 #![allow(dead_code, unreachable_pub, reason = "shared by test binaries that each use a part")]
 
 use domain::command::{Claim, Command, Request, WaitlistChoice};
-use domain::event::{Event, Recorded};
+use domain::event::{Event, PartitionEvent, Recorded};
 use domain::idempotency::{Attempt, IdempotencyKey};
 use domain::identity::{ItemKey, ReservationId};
 use domain::ids::{ItemNo, Ordinal, PartitionNo};
 use domain::item::Item;
 use domain::money::{Currency, Money};
-use domain::partition::Partition;
+use domain::partition::{Partition, PartitionTurn};
 use domain::policy::{ItemSpec, Policy, Settings};
 use domain::text::{CustomerId, ItemName, PaymentId, Reason, Sku};
 use domain::time::{DurationMs, Timestamp};
@@ -151,6 +151,24 @@ impl<L: LocalLog> Shop<L> {
         for recorded in recorded {
             self.folded.apply(no, &StreamEvent::Item(recorded.clone()));
         }
+    }
+
+    /// A turn of the partition itself.
+    pub fn partition_turn(&mut self, seconds: u64, act: impl FnOnce(&mut PartitionTurn<'_>)) {
+        let mut turn = PartitionTurn::begin(&mut self.partition, at(seconds), ItemKey::from_bytes([5; 32]));
+        act(&mut turn);
+        let recorded = turn.end().recorded;
+        self.record_partition(&recorded);
+        for recorded in recorded {
+            self.folded.apply(ItemNo::partition_stream(NO), &StreamEvent::Partition(recorded));
+        }
+    }
+
+    /// Writes events of the partition's own stream.
+    pub fn record_partition(&mut self, recorded: &[Recorded<PartitionEvent>]) {
+        let stream = ItemNo::partition_stream(NO);
+        let encoded: Vec<_> = recorded.iter().map(|recorded| encode_partition_event(stream, recorded)).collect();
+        self.write(&encoded);
     }
 
     /// Puts an event into the log that no turn led to. Returns its sequence number.
