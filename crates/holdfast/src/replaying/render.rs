@@ -15,7 +15,7 @@ const ITEMS_SHOWN_MAX: usize = 50;
 const DIFFERENCES_SHOWN_MAX: usize = 50;
 
 /// How much of a hash tells two states apart for the eye.
-const HASH_SHOWN: usize = 12;
+const HASH_SHOWN: usize = 8;
 
 /// The state, its hash, and whether everything is as it should be.
 pub(super) fn replayed(replayed: &Replayed) -> String {
