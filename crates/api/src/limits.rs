@@ -10,6 +10,10 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Most members of one JSON object. No body of ours has twenty; it keeps the search for repeated names cheap.
 pub const JSON_MEMBERS_MAX: usize = 64;
 
+/// Elements of one JSON array that are looked at. A bundle has at most 20 lines, an endpoint at most 14 types; what is
+/// behind this is only counted as too many.
+pub const JSON_ELEMENTS_MAX: usize = 64;
+
 /// Most errors that one `validation_failed` lists: more than any body of ours has fields.
 pub const FIELD_ERRORS_MAX: usize = 32;
 

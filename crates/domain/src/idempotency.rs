@@ -46,6 +46,12 @@ impl IdempotencyKey {
             Err(IdempotencyKeyError { len: text.len() })
         }
     }
+
+    /// The text itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Not an idempotency key.

@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::commit::ToCommitter;
 use crate::error::SubmitError;
+use crate::followups::EndpointBook;
 use crate::projection::Place;
 use crate::register;
 use crate::registry::Registry;
@@ -30,9 +31,13 @@ pub struct Engine {
 }
 
 pub(crate) struct Inner {
-    pub(crate) partitions: Vec<Arc<Registry>>,
+    pub(crate) partitions: Arc<[Arc<Registry>]>,
     pub(crate) clock: Clock,
     pub(crate) draining: AtomicBool,
+    /// Whom followers tell.
+    pub(crate) endpoints: Arc<EndpointBook>,
+    /// Held by whoever changes an endpoint.
+    pub(crate) endpoint_changes: tokio::sync::Mutex<()>,
     /// Places for those who read the log back.
     pub(crate) stories: Arc<tokio::sync::Semaphore>,
     pub(crate) failure: watch::Sender<Option<String>>,
@@ -125,6 +130,10 @@ pub struct EngineStatus {
     pub clock_offset_ms: i64,
     /// Follow-ups (payment opportunities, refunds, messages) that are not done yet.
     pub follow_ups_open: usize,
+    /// Bundles that are decided and whose parts have still to be told.
+    pub bundles_following: usize,
+    /// Partitions whose own streams have stopped, with the reason: no new items, no bundles.
+    pub partitions_stopped: Vec<(PartitionNo, String)>,
     /// Each partition's last durable record.
     pub partitions: Vec<(PartitionNo, u64)>,
     /// Why the log failed, if it did: nothing is acknowledged any more.
@@ -206,7 +215,7 @@ impl Engine {
         let after = after.map(|id| Place { item: id.item(), ordinal: id.ordinal() });
         let mut page = Vec::new();
         let mut more = false;
-        for registry in &self.inner.partitions {
+        for registry in self.inner.partitions.iter() {
             registry.projected().await?;
             let (places, rest) = registry.projection().page(customer, after, limit);
             page.extend(places);
@@ -256,6 +265,11 @@ impl Engine {
             items_stopped: self.stopped(),
             clock_offset_ms: self.inner.clock.offset_ms(),
             follow_ups_open: partitions.iter().map(|registry| registry.open_follow_ups.load(Ordering::Relaxed)).sum(),
+            bundles_following: partitions.first().map_or(0, |registry| registry.bundles.following_count()),
+            partitions_stopped: partitions
+                .iter()
+                .filter_map(|registry| Some((registry.no, registry.partition.stopped()?)))
+                .collect(),
             partitions: partitions.iter().map(|registry| (registry.no, registry.durable().0)).collect(),
             failed: self.inner.failure.borrow().clone(),
         }
@@ -291,7 +305,7 @@ impl Engine {
     /// Call it after [`Engine::drain`], when every caller has its answer.
     pub async fn close(&self) {
         self.drain();
-        for registry in &self.inner.partitions {
+        for registry in self.inner.partitions.iter() {
             let (done, closed) = oneshot::channel();
             if registry.committer.send(ToCommitter::Close(done)).await.is_ok() {
                 // An error here means that the committer has stopped already.

@@ -19,7 +19,11 @@ pub mod snapshots;
 
 pub mod followups;
 
+mod bundles;
+mod partition;
+
 mod actor;
+mod endpoints;
 mod mailbox;
 mod payments;
 mod projection;
@@ -29,6 +33,7 @@ mod registry;
 mod slot;
 mod stories;
 
+pub use bundles::PartitionHandle;
 pub use error::SubmitError;
 pub use followups::{FollowUpStore, Outside};
 pub use handle::{CustomerPage, Engine, EngineStatus, ItemHandle};

@@ -33,8 +33,30 @@ pub const GROUP_BYTES_MAX: usize = 8 << 20;
 /// Committed groups on their way to their callers.
 pub const RELEASE_QUEUE: usize = 16;
 
+/// Messages to be told again, on their way into the table. They come from a reader that waits.
+pub const REDELIVERY_QUEUE: usize = 64;
+
+/// Endpoints that are gone, on their way to be turned off. There are few, and their next message says it again.
+pub const GONE_QUEUE: usize = 32;
+
 /// How long an item without work keeps its task. Long enough that a steady trickle never pays for waking.
 pub const IDLE_BEFORE_REST: Duration = Duration::from_millis(500);
+
+/// Requests waiting for a turn of a partition's own stream.
+pub const PARTITION_WAITERS: usize = 4_096;
+
+/// Bundles of one partition being collected at once. Each has at most one part under way; more would only hold units
+/// for bundles that cannot be ready in time.
+pub const BUNDLES_AT_ONCE: usize = 4_096;
+
+/// Bundles whose parts are told at once how they ended.
+pub const PARTS_TOLD_AT_ONCE: usize = 256;
+
+/// How soon parts that could not be told are told again; each time twice as late.
+pub const TELL_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// See [`TELL_AGAIN_AFTER`].
+pub const TELL_AGAIN_AFTER_MAX: Duration = Duration::from_secs(30);
 
 /// Panics within [`PANIC_WINDOW`] after which an item stays stopped.
 pub const PANICS_MAX: usize = 3;

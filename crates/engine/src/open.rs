@@ -1,15 +1,19 @@
 //! Opening an engine: recover every partition's log, start the clock behind it, seat the items, claim the logs.
 
+use crate::bundles::{self, Bundles};
 use crate::clock::{Clock, WallClock, system_wall_clock};
 use crate::commit;
+use crate::endpoints;
 use crate::fold::{Folded, FoldedItem};
 use crate::followups::{EndpointBook, Feed, FollowUpStore, Follower, Outside};
 use crate::handle::{Engine, Inner};
+use crate::partition::PartitionWriter;
 use crate::projection::Projection;
 use crate::registry::{Registry, RegistryParts};
 use crate::shell::Resume;
 use crate::slot::Slot;
 use crate::snapshots::{self, Snapshotter};
+use domain::identity::ItemKey;
 use domain::ids::PartitionNo;
 use domain::text::Sku;
 use domain::time::DurationMs;
@@ -22,7 +26,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -123,6 +127,9 @@ pub enum OpenError {
         /// Why.
         error: RecoverError,
     },
+    /// The system gave no random bytes: ids could be guessed.
+    #[error("no random bytes from the system")]
+    NoRandomness,
     /// The system gave no thread.
     #[error("no thread for the committer: {0}")]
     Thread(#[from] std::io::Error),
@@ -135,7 +142,7 @@ impl OpenError {
         match self {
             Self::Recover { error, .. } => !matches!(error, RecoverError::Log(_)),
             Self::Log { error, .. } => matches!(error, LogError::Unopenable { .. } | LogError::Spilled { .. }),
-            Self::DataDir(_) | Self::Thread(_) => false,
+            Self::DataDir(_) | Self::NoRandomness | Self::Thread(_) => false,
         }
     }
 }
@@ -191,24 +198,47 @@ impl Engine {
         let report = OpenReport { partitions: recovered.iter().map(|partition| partition.report.clone()).collect() };
         let failure = watch::Sender::new(None);
         let endpoints = Arc::new(EndpointBook::default());
-        let start = Start { endpoints, clock: &clock, epoch: Instant::now(), resume, config, failure: &failure };
+        if let Some(home) = recovered.iter().find(|partition| partition.folded.partition.no() == endpoints::HOME) {
+            endpoints.publish(home.folded.partition.endpoints().iter().cloned().collect());
+        }
+        let (gone, named_gone) = mpsc::channel(crate::limits::GONE_QUEUE);
+        endpoints.name_gone_to(gone);
+        let bundles = Arc::new(Bundles::recovered(recovered.iter().map(|partition| &partition.folded)));
+        let epoch = Instant::now();
+        let start = Start {
+            endpoints: Arc::clone(&endpoints),
+            bundles: Arc::clone(&bundles),
+            clock: &clock,
+            epoch,
+            resume,
+            config,
+            failure: &failure,
+        };
         let (mut keepers, mut completers) = (JoinSet::new(), JoinSet::new());
         let mut partitions = Vec::new();
         for partition in recovered {
             partitions.push(start.partition(partition, &mut keepers, &mut completers)?);
         }
         keepers.spawn(discipline(clock.clone()));
+        let partitions: Arc<[_]> = partitions.into();
+        keepers.spawn(bundles::sweep(bundles, Arc::clone(&partitions)));
         let inner = Inner {
             partitions,
             clock,
             draining: AtomicBool::new(false),
+            endpoints,
+            endpoint_changes: tokio::sync::Mutex::new(()),
             stories: Arc::new(tokio::sync::Semaphore::new(crate::stories::READERS_MAX)),
             failure,
             keepers: Mutex::new(keepers),
             completers: tokio::sync::Mutex::new(completers),
             data_dir: Mutex::new(data_dir),
         };
-        Ok((Self { inner: Arc::new(inner) }, report))
+        let inner = Arc::new(inner);
+        // Not with a handle of its own: an engine that is let go of ends.
+        let off = endpoints::turn_off_gone(Arc::downgrade(&inner), named_gone);
+        inner.keepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).spawn(off);
+        Ok((Self { inner }, report))
     }
 }
 
@@ -251,6 +281,13 @@ fn recover_one(unrecovered: Unrecovered) -> Result<RecoveredPartition, OpenError
     Ok(RecoveredPartition { folded, tail: recovered.tail, log, snapshots, follow_ups, report })
 }
 
+/// A secret that nobody knows.
+fn secret() -> Result<ItemKey, OpenError> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|_| OpenError::NoRandomness)?;
+    Ok(ItemKey::from_bytes(secret))
+}
+
 /// What all partitions start with.
 struct Start<'a> {
     clock: &'a Clock,
@@ -258,6 +295,7 @@ struct Start<'a> {
     resume: Resume,
     config: &'a EngineConfig,
     endpoints: Arc<EndpointBook>,
+    bundles: Arc<Bundles>,
     failure: &'a watch::Sender<Option<String>>,
 }
 
@@ -278,9 +316,12 @@ impl Start<'_> {
         let name = format!("committer-{}", no.0);
         let (committer, committed) = commit::spawn(name, log, claim.chain, snapshotter.after_commit())?;
         let (feed, fed) = Feed::new(durable);
+        let (redeliveries, to_redeliver) = mpsc::channel(crate::limits::REDELIVERY_QUEUE);
         let (slots, projection) = self.seat(recovered.folded.items.into_values());
         let registry = Arc::new(Registry::new(RegistryParts {
-            partition: recovered.folded.partition,
+            no,
+            partition: PartitionWriter::new(recovered.folded.partition, Some(self.resume), secret()?),
+            bundles: Arc::clone(&self.bundles),
             slots,
             projection,
             durable,
@@ -293,11 +334,13 @@ impl Start<'_> {
             failure: self.failure.clone(),
             feed,
             endpoints: Arc::clone(&self.endpoints),
+            redeliveries,
         }));
         completers.spawn(Arc::clone(&registry).complete(committed));
         keepers.spawn(Arc::clone(&registry).keep_time());
+        keepers.spawn(Arc::clone(&registry).keep_partition_time());
         let outside = self.config.outside.clone();
-        keepers.spawn(Follower::run(Arc::clone(&registry), outside, recovered.follow_ups, fed));
+        keepers.spawn(Follower::run(Arc::clone(&registry), outside, recovered.follow_ups, fed, to_redeliver));
         Ok(registry)
     }
 

@@ -4,6 +4,7 @@ use crate::error::SubmitError;
 use crate::handle::Engine;
 use domain::command::Command;
 use domain::identity::{OrderId, OrderOf};
+use domain::partition::PartitionCommand;
 use domain::payment::PaymentReport;
 use domain::rejection::Rejection;
 use domain::views::Judgement;
@@ -23,24 +24,34 @@ impl Engine {
     /// # Errors
     /// [`SubmitError`]: no judgement. A provider sends it again, and a report that is known changes nothing.
     pub async fn report(&self, order: OrderId, report: PaymentReport) -> Result<Reported, SubmitError> {
-        match order.owner() {
-            OrderOf::Reservation(id) => {
-                let Some(item) = self.item(id.item()).filter(|item| item.is_genuine(id)) else {
-                    return self.unmatched(order, report).await;
-                };
-                let reservation = id.ordinal();
-                let command = Command::RecordPayment { reservation, report: Box::new(report.clone()) };
-                let judgement = item.command(command, None).await?;
-                match judgement.outcome {
-                    Err(Rejection::NotFound) => self.unmatched(order, report).await,
-                    Ok(_) | Err(_) => Ok(Reported::Judged(judgement)),
+        let judged = match order.owner() {
+            OrderOf::Reservation(id) => match self.item(id.item()).filter(|item| item.is_genuine(id)) {
+                Some(item) => {
+                    let (reservation, report) = (id.ordinal(), Box::new(report.clone()));
+                    Some(item.command(Command::RecordPayment { reservation, report }, None).await?)
                 }
-            }
-            OrderOf::Bundle(_) => self.unmatched(order, report).await,
+                None => None,
+            },
+            OrderOf::Bundle(bundle) => match self.bundle(bundle) {
+                Some(partition) => {
+                    let report = Box::new(report.clone());
+                    Some(partition.command(PartitionCommand::RecordPayment { bundle, report }, None).await?)
+                }
+                None => None,
+            },
+        };
+        match judged {
+            Some(judgement) if judgement.outcome != Err(Rejection::NotFound) => Ok(Reported::Judged(judgement)),
+            Some(_) | None => self.unmatched(order, report).await,
         }
     }
 
-    async fn unmatched(&self, _: OrderId, _: PaymentReport) -> Result<Reported, SubmitError> {
+    /// Written down in the partition that the order's id names, or in the first where there is no such one.
+    async fn unmatched(&self, order: OrderId, report: PaymentReport) -> Result<Reported, SubmitError> {
+        let named = order.reservation().item().partition();
+        let partition = self.partition(named).or_else(|| self.partition(domain::ids::PartitionNo(0)));
+        let partition = partition.ok_or(SubmitError::NotOwner)?;
+        partition.record_unmatched(order, report).await?;
         Ok(Reported::Unmatched)
     }
 }

@@ -31,12 +31,14 @@ pub(crate) async fn create(registry: &Arc<Registry>, spec: ItemSpec, attempt: Op
 }
 
 async fn create_one(registry: Arc<Registry>, spec: ItemSpec, attempt: Option<Attempt>) -> Reply {
-    let mut partition = registry.partition.lock().await;
+    let mut state = registry.partition.lock().await;
     if let Some(slot) = registry.find(&spec.sku) {
-        drop(partition);
+        drop(state);
         let request = Request::new(Command::CreateItem(Box::new(spec)), attempt.as_ref(), &slot.key);
         return registry.ask(&slot, Ask::Command(Box::new(request))).await;
     }
+    state.check()?;
+    let partition = &mut state.partition;
     let mut secret = [0; 32];
     // Without randomness ids could be guessed; better no item than such a one.
     getrandom::fill(&mut secret).map_err(|_| SubmitError::Overloaded)?;
@@ -61,7 +63,7 @@ async fn create_one(registry: Arc<Registry>, spec: ItemSpec, attempt: Option<Att
     };
     // Before the partition is free again: whoever creates the same item next must find this one.
     registry.seat_new(Slot::asleep(Box::new(Shell::new(item, Ticket(0)))));
-    drop(partition);
+    drop(state);
     Ok(judgement)
 }
 
@@ -81,6 +83,7 @@ async fn commit(registry: &Registry, registration: &Registration) -> Result<(), 
             eventlog::encode_item_event(registration.item, &registration.created),
         ],
         events: vec![registration.created.clone()],
+        decided: Vec::new(),
         replies: vec![(Caller(caller), Ok(nothing_yet))],
         view: None,
     };

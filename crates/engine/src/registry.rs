@@ -2,17 +2,18 @@
 
 use crate::Timeouts;
 use crate::actor;
+use crate::bundles::Bundles;
 use crate::clock::Clock;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
-use crate::followups::{EndpointBook, Feed, Terms, is_of_interest, notifications_are_logged};
+use crate::followups::{EndpointBook, Feed, Redelivery, Terms, is_of_interest, notifications_are_logged};
 use crate::mailbox::{Caller, NotTaken, mailbox};
+use crate::partition::PartitionWriter;
 use crate::projection::Projection;
 use crate::shell::{Ask, Asked, MonoTime, Reply, Shell, Wake};
 use crate::slot::{Seat, Slot};
 use domain::event::Recorded;
 use domain::ids::{ItemNo, PartitionNo};
-use domain::partition::Partition;
 use domain::text::Sku;
 use domain::wheel::{TimerKey, TimerWheel};
 use eventlog::{LogReader, RecordNo, SnapshotStore};
@@ -27,7 +28,7 @@ use tokio::time::Instant;
 const WAKES_AT_ONCE: usize = 4_096;
 
 /// The longest the keeper of time sleeps at once: the rate of the clock may change meanwhile.
-const LONGEST_SLEEP: Duration = Duration::from_secs(5);
+pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// One partition at work.
 pub(crate) struct Registry {
@@ -42,8 +43,10 @@ pub(crate) struct Registry {
     /// Told after every group, for those who wait until something is durable.
     pub(crate) committed: Notify,
     items: RwLock<Items>,
-    /// Taken by whoever registers an item, one at a time.
-    pub(crate) partition: tokio::sync::Mutex<Partition>,
+    /// The writer of the partition's own stream. Who registers an item holds its lock, one at a time.
+    pub(crate) partition: PartitionWriter,
+    /// Parts of bundles, over all partitions.
+    pub(crate) bundles: Arc<Bundles>,
     projection: Mutex<Projection>,
     wheel: Mutex<TimerWheel>,
     wheel_changed: Notify,
@@ -55,6 +58,8 @@ pub(crate) struct Registry {
     pub(crate) feed: Feed,
     /// Whom to tell.
     pub(crate) endpoints: Arc<EndpointBook>,
+    /// Messages to be told again, to the follower.
+    pub(crate) redeliveries: mpsc::Sender<Redelivery>,
     /// Follow-ups that are not done yet, for whoever asks how the engine is.
     pub(crate) open_follow_ups: AtomicUsize,
 }
@@ -72,7 +77,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What a registry begins with.
 pub(crate) struct RegistryParts {
-    pub(crate) partition: Partition,
+    pub(crate) no: PartitionNo,
+    pub(crate) partition: PartitionWriter,
+    pub(crate) bundles: Arc<Bundles>,
     pub(crate) slots: Vec<Slot>,
     pub(crate) projection: Projection,
     pub(crate) durable: RecordNo,
@@ -85,12 +92,13 @@ pub(crate) struct RegistryParts {
     pub(crate) failure: watch::Sender<Option<String>>,
     pub(crate) feed: Feed,
     pub(crate) endpoints: Arc<EndpointBook>,
+    pub(crate) redeliveries: mpsc::Sender<Redelivery>,
 }
 
 impl Registry {
     pub(crate) fn new(parts: RegistryParts) -> Self {
         let registry = Self {
-            no: parts.partition.no(),
+            no: parts.no,
             wheel: Mutex::new(TimerWheel::new(parts.clock.now())),
             clock: parts.clock,
             epoch: parts.epoch,
@@ -100,7 +108,8 @@ impl Registry {
             committer: parts.committer,
             committed: Notify::new(),
             items: RwLock::new(Items::default()),
-            partition: tokio::sync::Mutex::new(parts.partition),
+            partition: parts.partition,
+            bundles: parts.bundles,
             projection: Mutex::new(parts.projection),
             wheel_changed: Notify::new(),
             awake: AtomicUsize::new(0),
@@ -109,6 +118,7 @@ impl Registry {
             failure: parts.failure,
             feed: parts.feed,
             endpoints: parts.endpoints,
+            redeliveries: parts.redeliveries,
             open_follow_ups: AtomicUsize::new(0),
         };
         for slot in parts.slots {
@@ -345,8 +355,12 @@ impl Registry {
         for handover in &mut group {
             if let Some(slot) = self.slot(handover.item) {
                 slot.publish(handover.ticket, handover.view.take());
+            } else if handover.item.is_partition_stream() {
+                self.partition.publish(handover.ticket);
             }
         }
+        // Before anybody hears of it: whoever does may ask whether the parts have followed.
+        self.bundles.follow(&group);
         for handover in &mut group {
             for (caller, reply) in handover.replies.drain(..) {
                 caller.answer(reply);

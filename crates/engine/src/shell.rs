@@ -9,6 +9,7 @@
 //! if all that the item handed over before is durable; otherwise its replies queue up behind that.
 
 use crate::error::SubmitError;
+use crate::partition::BundleDecided;
 use domain::command::Request;
 use domain::event::Recorded;
 use domain::ids::ItemNo;
@@ -103,6 +104,8 @@ pub struct Handover<R> {
     pub encoded: Vec<EncodedEvent>,
     /// The same events for those who follow the log.
     pub events: Vec<Recorded>,
+    /// Bundles whose parts these events decide about; only a partition's own stream does.
+    pub decided: Vec<BundleDecided>,
     /// What is to be answered once all this and everything before is durable.
     pub replies: Vec<(R, Reply)>,
     /// The item as everybody may see it from then on.
@@ -209,6 +212,7 @@ impl Shell {
                 ticket: self.submitted,
                 encoded: Vec::new(),
                 events,
+                decided: Vec::new(),
                 replies,
                 view: None,
             });
@@ -216,6 +220,7 @@ impl Shell {
         self.submitted = Ticket(self.submitted.0.saturating_add(1));
         let encoded = events.iter().map(|recorded| eventlog::encode_item_event(item, recorded)).collect();
         let view = Some(Arc::new(self.item.view()));
-        Some(Handover { item, ticket: self.submitted, encoded, events, replies, view })
+        let decided = Vec::new();
+        Some(Handover { item, ticket: self.submitted, encoded, events, decided, replies, view })
     }
 }

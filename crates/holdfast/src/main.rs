@@ -4,6 +4,7 @@ mod cli;
 mod config;
 mod exit;
 mod logs;
+mod outside;
 mod stop;
 mod tables;
 mod tokens;

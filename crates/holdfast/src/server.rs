@@ -2,14 +2,17 @@
 
 use crate::config::Settings;
 use crate::exit::{Exit, Failure};
-use crate::listeners::{Addresses, Listeners};
+use crate::listeners::{Addresses, Listeners, url};
+use crate::outside::World;
 use crate::recovered;
 use crate::stop::Stop;
 use crate::tokens::{self, Secret};
 use anyhow::{Context, ensure};
 use domain::time::DurationMs;
-use engine::{Engine, EngineConfig, OpenReport};
+use engine::ports::PaymentPage;
+use engine::{Engine, EngineConfig, OpenReport, Outside};
 use eventlog::LogReader;
+use integrations::simulated::SimulatedProvider;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +40,7 @@ pub(crate) struct Running {
     front: JoinHandle<api::Drained>,
     /// Its sender goes when the front ends, however it ends.
     front_runs: watch::Receiver<()>,
+    simulated: Option<SimulatedProvider>,
 }
 
 /// Both tokens, and where they came from.
@@ -71,10 +75,13 @@ pub(crate) enum Ended {
 /// Opens the data directory and serves it.
 pub(crate) async fn start(settings: &Settings, listeners: Listeners) -> Result<Running, Failure> {
     let addresses = listeners.addresses()?;
-    let (engine, report) = open(settings).await?;
+    let world = World::new(&settings.payments, &url(addresses.public))?;
+    let (engine, report) = open(settings, world.outside).await?;
     // After the directory was locked: two processes never write tokens at once.
     let tokens = Tokens::load(settings)?;
-    let config = front(settings, &tokens)?;
+    let mut config = front(settings, &tokens)?;
+    config.inboxes = world.inboxes;
+    config.payment_page = world.simulated.clone().map(|page| Arc::new(page) as Arc<dyn PaymentPage>);
     let (shutdown, told) = oneshot::channel();
     let until = async move {
         // A sender that was dropped means the same: end.
@@ -87,17 +94,18 @@ pub(crate) async fn start(settings: &Settings, listeners: Listeners) -> Result<R
         serving.await
     });
     let data_dir = settings.data_dir.clone();
-    Ok(Running { engine, report, addresses, data_dir, tokens, shutdown, front, front_runs })
+    Ok(Running { engine, report, addresses, data_dir, tokens, shutdown, front, front_runs, simulated: world.simulated })
 }
 
 /// Opens the engine. Recovery reads the disk, so it has a thread of its own.
-async fn open(settings: &Settings) -> Result<(Engine, OpenReport), Failure> {
+async fn open(settings: &Settings, outside: Outside) -> Result<(Engine, OpenReport), Failure> {
     let config = EngineConfig {
         partitions: settings.partitions,
         timeouts: settings.timeouts,
         restart_grace: DurationMs::from_millis(u64::try_from(settings.restart_grace.as_millis())?),
         claimant: concat!("holdfast ", env!("CARGO_PKG_VERSION")).to_owned(),
         on_stall: Arc::new(|words| end_of_a_stalled_log(&words)),
+        outside,
         ..EngineConfig::default()
     };
     let path = settings.data_dir.clone();
@@ -152,7 +160,6 @@ fn front(settings: &Settings, tokens: &Tokens) -> anyhow::Result<api::ApiConfig>
     config.timeouts.body_read = settings.body_read;
     config.timeouts.drain = settings.drain;
     config.connections = settings.connections;
-    config.inboxes.clone_from(&settings.payments.inboxes);
     Ok(config)
 }
 
@@ -180,6 +187,28 @@ impl Running {
     /// What opening the data directory found, in words.
     pub(crate) fn report_lines(&self) -> Vec<String> {
         recovered::lines(&self.report)
+    }
+
+    /// The simulated provider, if there is one.
+    pub(crate) const fn simulated(&self) -> Option<&SimulatedProvider> {
+        self.simulated.as_ref()
+    }
+
+    /// Waits until the simulated provider has called back about everything, and all that follows is done, or for
+    /// `patience`. Says whether it is.
+    pub(crate) async fn settled(&self, patience: Duration) -> bool {
+        let settled = async {
+            if let Some(provider) = &self.simulated {
+                provider.idle().await;
+            }
+            // The table of follow-ups tells of itself once a second.
+            let mut calm = 0;
+            while calm < 3 {
+                tokio::time::sleep(Duration::from_millis(600)).await;
+                calm = if self.engine.status().follow_ups_open == 0 { calm + 1 } else { 0 };
+            }
+        };
+        tokio::time::timeout(patience, settled).await.is_ok()
     }
 
     /// Readers of all its logs.

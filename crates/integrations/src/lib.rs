@@ -4,3 +4,4 @@
 //! (`engine`'s follow-ups), and routes (`api`).
 
 pub mod inbound;
+pub mod simulated;

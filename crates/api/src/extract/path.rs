@@ -4,8 +4,9 @@ use crate::app::SharedApp;
 use crate::problem::{Code, Problem};
 use axum::extract::{FromRequestParts, RawPathParams};
 use domain::command::Claim;
-use domain::identity::{OrderId, RefundId, ReservationId};
+use domain::identity::{BundleId, OrderId, OrderOf, RefundId, ReservationId};
 use domain::text::{CustomerId, Sku};
+use engine::PartitionHandle;
 use engine::handle::ItemHandle;
 use http::request::Parts;
 
@@ -21,16 +22,30 @@ pub(crate) struct ReservationPath {
     pub(crate) item: ItemHandle,
 }
 
-/// `{id}`: an order of a reservation that its item gave out.
+/// `{id}`: an order, and who knows about it.
 pub(crate) struct OrderPath {
     pub(crate) id: OrderId,
-    pub(crate) item: ItemHandle,
+    pub(crate) keeper: Keeper,
 }
 
-/// `{id}`: a refund that its item gave out.
+/// Who knows about an order or a refund.
+pub(crate) enum Keeper {
+    /// The item that gave the id out.
+    Item(ItemHandle),
+    /// The partition that the id names. Whether it gave it out, it says itself.
+    Partition(PartitionHandle),
+}
+
+/// `{id}`: a bundle, as its id says.
+pub(crate) struct BundlePath {
+    pub(crate) id: BundleId,
+    pub(crate) partition: PartitionHandle,
+}
+
+/// `{id}`: a refund, and who knows about it.
 pub(crate) struct RefundPath {
     pub(crate) id: RefundId,
-    pub(crate) item: ItemHandle,
+    pub(crate) keeper: Keeper,
 }
 
 pub(crate) fn not_found(what: &'static str) -> Problem {
@@ -77,8 +92,11 @@ impl FromRequestParts<SharedApp> for OrderPath {
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Problem> {
         let none = || not_found("there is nothing of this id, or it is somebody else's");
         let id = OrderId::parse(&param(parts, "id").await?).map_err(|_| none())?;
-        let item = app.item_of(id.reservation()).ok_or_else(none)?;
-        Ok(Self { id, item })
+        let keeper = match id.owner() {
+            OrderOf::Reservation(reservation) => app.item_of(reservation).map(Keeper::Item),
+            OrderOf::Bundle(bundle) => app.engine.bundle(bundle).map(Keeper::Partition),
+        };
+        Ok(Self { id, keeper: keeper.ok_or_else(none)? })
     }
 }
 
@@ -88,7 +106,22 @@ impl FromRequestParts<SharedApp> for RefundPath {
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Problem> {
         let none = || not_found("there is no refund of this id");
         let id = RefundId::parse(&param(parts, "id").await?).map_err(|_| none())?;
-        let item = app.engine.item_of_refund(id).ok_or_else(none)?;
-        Ok(Self { id, item })
+        let keeper = if id.stream().is_partition_stream() {
+            app.engine.partition(id.stream().partition()).map(Keeper::Partition)
+        } else {
+            app.engine.item_of_refund(id).map(Keeper::Item)
+        };
+        Ok(Self { id, keeper: keeper.ok_or_else(none)? })
+    }
+}
+
+impl FromRequestParts<SharedApp> for BundlePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Problem> {
+        let none = || not_found("there is nothing of this id, or it is somebody else's");
+        let id = BundleId::parse(&param(parts, "id").await?).map_err(|_| none())?;
+        let partition = app.engine.bundle(id).ok_or_else(none)?;
+        Ok(Self { id, partition })
     }
 }

@@ -1,6 +1,7 @@
 //! The routes of the two listeners.
 
 mod admin;
+mod bundles;
 mod customers;
 mod explain;
 mod health;
@@ -26,6 +27,8 @@ pub(crate) fn public(app: SharedApp) -> Router {
         .route("/v1/items/{sku}/purchases", post(purchases::purchase))
         .route("/v1/reservations/{id}", get(reservations::read).delete(reservations::cancel))
         .route("/v1/reservations/{id}/extend", post(reservations::extend))
+        .route("/v1/bundles", post(bundles::reserve))
+        .route("/v1/bundles/{id}", get(bundles::read).delete(bundles::cancel))
         .route("/v1/orders", post(orders::place))
         .route("/v1/orders/{id}", get(orders::read))
         .route("/v1/orders/{id}/confirm", post(orders::confirm))
@@ -54,6 +57,7 @@ pub(crate) fn admin(app: SharedApp) -> Router {
         .route("/v1/admin/orders/{id}/refund", post(refunds::refund))
         .route("/v1/admin/refunds", get(refunds::list))
         .route("/v1/admin/refunds/{id}/settle", post(refunds::settle))
+        .route("/v1/admin/payments/unmatched", get(refunds::unmatched))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready_in_words))
         .route("/problems/{code}", get(problems::page))

@@ -1,22 +1,50 @@
-//! Orders: place, read, confirm.
+//! Orders: place, read, confirm. An item's and a bundle's are spoken to alike.
 
-use crate::answer::{KeptBy, answered, json, not_modified, order, order_response, order_tag, tagged};
+use crate::answer::{KeptBy, another_body, answered, json, located, marked, not_modified, order_tag, tagged};
 use crate::app::SharedApp;
 use crate::extract::body::JsonBody;
 use crate::extract::conditions::Conditions;
 use crate::extract::identity::{Customer, Service};
 use crate::extract::key::{Caller, Key};
 use crate::extract::params::Params;
-use crate::extract::path::{OrderPath, claim, not_found};
+use crate::extract::path::{Keeper, OrderPath, claim, not_found};
 use crate::problem::Problem;
+use crate::wire::bundle::BundleOrderBody;
 use crate::wire::order::OrderBody;
 use crate::wire::shop::{ConfirmAsked, OrderAsked};
 use axum::extract::State;
 use axum::response::Response;
 use domain::command::Command;
+use domain::identity::{BundleId, OrderId, OrderOf};
+use domain::partition::{BundleClaim, PartitionCommand, PartitionQuery};
+use domain::text::CustomerId;
 use domain::turn::Query;
-use domain::views::Origin;
+use domain::views::{Answer, Body, Judgement, Origin};
 use http::StatusCode;
+
+/// An order as the answer to a command.
+pub(super) fn response(status: StatusCode, answer: &Answer) -> Result<Response, Problem> {
+    let (response, id) = match &answer.body {
+        Body::Order(view) => (json(status, &OrderBody::from(&**view)), view.summary.id),
+        Body::BundleOrder(view) => (json(status, &BundleOrderBody::from(&**view)), view.summary.id),
+        _ => return Err(another_body()),
+    };
+    let created = status == StatusCode::CREATED;
+    let response = if created { located(response, format!("/v1/orders/{id}")) } else { response };
+    Ok(marked(response, answer.origin))
+}
+
+fn bundle_claim(id: BundleId, customer: &CustomerId) -> BundleClaim {
+    BundleClaim { bundle: id, customer: customer.clone() }
+}
+
+/// The bundle an order is of; orders of items are none of a partition's.
+pub(super) fn bundle_of(id: OrderId) -> Result<BundleId, Problem> {
+    match id.owner() {
+        OrderOf::Bundle(bundle) => Ok(bundle),
+        OrderOf::Reservation(_) => Err(not_found("there is nothing of this id, or it is somebody else's")),
+    }
+}
 
 /// `POST /v1/orders`: 201 for a new order (and its replay), 200 where there was one.
 pub(super) async fn place(
@@ -25,36 +53,56 @@ pub(super) async fn place(
     key: Key,
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let OrderAsked { reservation, amount } = body.read(OrderAsked::read)?;
+    let OrderAsked { of, amount } = body.read(OrderAsked::read)?;
     let none = || not_found("there is nothing of this id, or it is somebody else's");
-    let item = app.item_of(reservation).ok_or_else(none)?;
-    // An order's key counts within its reservation: the item that judges it knows no other.
-    let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/reservations/{reservation}"));
-    let command = Command::PlaceOrder { claim: claim(reservation, &customer), amount };
-    let told = order(answered(item.command(command, Some(&attempt)).await?)?)?;
-    let status = match told.origin {
+    // An order's key counts within what it is the order of: whoever judges it knows no other.
+    let judgement = match of {
+        OrderOf::Reservation(reservation) => {
+            let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/reservations/{reservation}"));
+            let command = Command::PlaceOrder { claim: claim(reservation, &customer), amount };
+            app.item_of(reservation).ok_or_else(none)?.command(command, Some(&attempt)).await?
+        }
+        OrderOf::Bundle(bundle) => {
+            let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/bundles/{bundle}"));
+            let command = PartitionCommand::PlaceOrder { claim: bundle_claim(bundle, &customer), amount };
+            app.engine.bundle(bundle).ok_or_else(none)?.command(command, Some(&attempt)).await?
+        }
+    };
+    let answer = answered(judgement)?;
+    let status = match answer.origin {
         Origin::Accepted | Origin::Replayed => StatusCode::CREATED,
         Origin::AsItIs => StatusCode::OK,
     };
-    Ok(order_response(status, &told))
+    response(status, &answer)
 }
 
 /// `GET /v1/orders/{id}`
 pub(super) async fn read(
     State(app): State<SharedApp>,
     Customer(customer): Customer,
-    OrderPath { id, item }: OrderPath,
+    OrderPath { id, keeper }: OrderPath,
     params: Params,
     conditions: Conditions,
 ) -> Result<Response, Problem> {
-    super::items::reach(&item, params.min_sequence()?, app.config.timeouts.fresh_read).await?;
-    let query = Query::Order(claim(id.reservation(), &customer));
-    let told = order(answered(item.query(query).await.map_err(Problem::of_read)?)?)?;
-    let etag = order_tag(&told.view);
+    let judgement = match keeper {
+        Keeper::Item(item) => {
+            super::items::reach(&item, params.min_sequence()?, app.config.timeouts.fresh_read).await?;
+            item.query(Query::Order(claim(id.reservation(), &customer))).await
+        }
+        Keeper::Partition(partition) => {
+            partition.query(PartitionQuery::Order(bundle_claim(bundle_of(id)?, &customer))).await
+        }
+    };
+    let answer = answered(judgement.map_err(Problem::of_read)?)?;
+    let etag = match &answer.body {
+        Body::Order(view) => order_tag(view),
+        Body::BundleOrder(view) => format!("W/\"{}\"", view.changed),
+        _ => return Err(another_body()),
+    };
     if conditions.has_seen(&etag) {
         return Ok(not_modified(etag, KeptBy::Owner));
     }
-    Ok(tagged(json(StatusCode::OK, &OrderBody::from(&*told.view)), etag, KeptBy::Owner))
+    Ok(tagged(response(StatusCode::OK, &answer)?, etag, KeptBy::Owner))
 }
 
 /// `POST /v1/orders/{id}/confirm`: a trusted backend reports the capture itself.
@@ -62,12 +110,20 @@ pub(super) async fn confirm(
     _: Service,
     Customer(customer): Customer,
     key: Key,
-    OrderPath { id, item }: OrderPath,
+    OrderPath { id, keeper }: OrderPath,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let ConfirmAsked { payment, amount } = body.read(ConfirmAsked::read)?;
     let attempt = key.attempt(&Caller::ServiceFor(&customer), format!("POST /v1/orders/{id}/confirm"));
-    let command = Command::ConfirmOrder { claim: claim(id.reservation(), &customer), payment, amount };
-    let told = order(super::purchases::charged(item.command(command, Some(&attempt)).await?)?)?;
-    Ok(order_response(StatusCode::OK, &told))
+    let judgement: Judgement = match keeper {
+        Keeper::Item(item) => {
+            let command = Command::ConfirmOrder { claim: claim(id.reservation(), &customer), payment, amount };
+            item.command(command, Some(&attempt)).await?
+        }
+        Keeper::Partition(partition) => {
+            let claim = bundle_claim(bundle_of(id)?, &customer);
+            partition.command(PartitionCommand::ConfirmOrder { claim, payment, amount }, Some(&attempt)).await?
+        }
+    };
+    response(StatusCode::OK, &super::purchases::charged(judgement)?)
 }

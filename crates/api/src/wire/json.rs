@@ -1,9 +1,9 @@
 //! A JSON body as a tree that borrows from its bytes: what is needed to point at every fault, and no more.
 //!
 //! Not `serde_json::Value`: that one forgets names given twice, and this one costs a request with a small object one
-//! allocation. Elements of arrays are dropped: no body of ours has one.
+//! allocation. Only so many elements of an array are kept: more than any body of ours has.
 
-use crate::limits::JSON_MEMBERS_MAX;
+use crate::limits::{JSON_ELEMENTS_MAX, JSON_MEMBERS_MAX};
 use core::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -21,8 +21,8 @@ pub(crate) enum Json<'a> {
     Fraction(f64),
     /// A text.
     Text(Cow<'a, str>),
-    /// An array, whatever is in it.
-    Array,
+    /// An array: its first elements, and whether there were more than are kept.
+    Array(Vec<Json<'a>>, bool),
     /// An object, its members in the order they were given.
     Object(Vec<(Cow<'a, str>, Json<'a>)>),
 }
@@ -35,7 +35,7 @@ impl Json<'_> {
             Self::Bool(_) => "a boolean",
             Self::Whole(_) | Self::Fraction(_) => "a number",
             Self::Text(_) => "a text",
-            Self::Array => "an array",
+            Self::Array(..) => "an array",
             Self::Object(_) => "an object",
         }
     }
@@ -79,8 +79,17 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        while elements.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Json::Array)
+        let mut kept = Vec::new();
+        while kept.len() < JSON_ELEMENTS_MAX
+            && let Some(element) = elements.next_element()?
+        {
+            kept.push(element);
+        }
+        let mut are_more = false;
+        while elements.next_element::<IgnoredAny>()?.is_some() {
+            are_more = true;
+        }
+        Ok(Json::Array(kept, are_more))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -124,7 +133,12 @@ mod tests {
         assert!(serde_json::from_str::<Json<'_>>(&"{\"a\":".repeat(10_000)).is_err());
         let wide = (0..1_000).map(|n| format!("\"m{n}\":1")).collect::<Vec<_>>().join(",");
         assert!(serde_json::from_str::<Json<'_>>(&format!("{{{wide}}}")).is_err());
-        assert_eq!(serde_json::from_str::<Json<'_>>("[1,[2],{\"a\":[]}]").expect("JSON"), Json::Array);
+        let nested = serde_json::from_str::<Json<'_>>("[1,[2]]").expect("JSON");
+        let inner = Json::Array(vec![Json::Whole(2)], false);
+        assert_eq!(nested, Json::Array(vec![Json::Whole(1), inner], false));
+        let long = format!("[{}1]", "1,".repeat(5_000));
+        let Json::Array(kept, are_more) = serde_json::from_str(&long).expect("JSON") else { panic!("an array") };
+        assert_eq!((kept.len(), are_more), (JSON_ELEMENTS_MAX, true));
         assert_eq!(serde_json::from_str::<Json<'_>>("18446744073709551616").expect("JSON").kind(), "a number");
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod report;
 pub(crate) mod time;
 pub(crate) mod words;
 
+pub(crate) mod bundle;
 pub(crate) mod item;
 pub(crate) mod order;
 pub(crate) mod refund;

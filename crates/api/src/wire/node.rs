@@ -18,6 +18,7 @@ pub(crate) struct Node<'n> {
 enum Place<'n> {
     Root,
     Member { of: &'n Place<'n>, name: &'n str },
+    Element { of: &'n Place<'n>, at: usize },
 }
 
 impl Place<'_> {
@@ -28,6 +29,7 @@ impl Place<'_> {
             Self::Member { of, name } => {
                 format!("{}/{}", of.pointer(), name.replace('~', "~0").replace('/', "~1"))
             }
+            Self::Element { of, at } => format!("{}/{at}", of.pointer()),
         }
     }
 }
@@ -50,6 +52,26 @@ impl<'n> Node<'n> {
             Json::Object(members) => Some(Object { members, place: self.place }),
             other => self.wrong(report, format!("must be an object, not {}", other.kind())),
         }
+    }
+
+    /// As an array of 1 to `most` elements, each read the same way. Every fault of every element is told.
+    pub(crate) fn each<T>(
+        &self,
+        report: &mut Report,
+        most: usize,
+        mut read: impl FnMut(&Node<'_>, &mut Report) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Json::Array(elements, are_more) = self.json else {
+            return self.wrong(report, format!("must be an array, not {}", self.json.kind()));
+        };
+        if elements.is_empty() || elements.len() > most || *are_more {
+            return self.wrong(report, format!("has 1 to {most} elements"));
+        }
+        let mut all = Vec::with_capacity(elements.len());
+        for (at, json) in elements.iter().enumerate() {
+            all.extend(read(&Node { json, place: Place::Element { of: &self.place, at } }, report));
+        }
+        (all.len() == elements.len()).then_some(all)
     }
 
     /// As a whole number within a range. `what` names it in the fault: "a quantity".

@@ -33,7 +33,7 @@ pub(crate) struct OrderBody<'a> {
 
 /// The money that paid an order, or the opportunity to pay it.
 #[derive(Serialize)]
-struct PaymentBody<'a> {
+pub(crate) struct PaymentBody<'a> {
     provider: &'static str,
     status: &'static str,
     reference: &'a str,

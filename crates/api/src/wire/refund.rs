@@ -4,9 +4,9 @@ use super::money::MoneyBody;
 use super::time::Rfc3339;
 use super::{shown, words};
 use domain::identity::{OrderId, RefundId};
-use domain::payment::{MoneyPlace, SettledBy};
+use domain::payment::{MoneyPlace, SettledBy, Told};
 use domain::time::Timestamp;
-use domain::views::CaptureView;
+use domain::views::{CaptureView, UnmatchedPayment};
 use serde::Serialize;
 
 /// A refund as it is written. A capture that is only disputed is listed in the same shape, `kept` or `parked`.
@@ -94,5 +94,46 @@ fn settled_by(by: &SettledBy) -> SettledByBody<'_> {
         SettledBy::Provider { reference } => SettledByBody::Provider { reference: reference.as_str() },
         SettledBy::Report => SettledByBody::ProviderReport,
         SettledBy::Operator { reason } => SettledByBody::Operator { reason: reason.as_str() },
+    }
+}
+
+/// A page of reports that name orders never issued.
+#[derive(Serialize)]
+pub(crate) struct UnmatchedPage<'a> {
+    pub(crate) payments: Vec<UnmatchedBody<'a>>,
+    pub(crate) next_cursor: Option<String>,
+    pub(crate) server_time: Rfc3339,
+}
+
+/// A report that names an order never issued. Nothing is given back by itself.
+#[derive(Serialize)]
+pub(crate) struct UnmatchedBody<'a> {
+    provider: &'static str,
+    event: &'a str,
+    payment_reference: &'a str,
+    told: &'static str,
+    amount: Option<MoneyBody>,
+    #[serde(serialize_with = "shown")]
+    order: OrderId,
+    received_at: Rfc3339,
+}
+
+impl<'a> From<&'a UnmatchedPayment> for UnmatchedBody<'a> {
+    fn from(found: &'a UnmatchedPayment) -> Self {
+        let (told, amount) = match found.report.told {
+            Told::Captured(amount) => ("captured", Some(amount.into())),
+            Told::Refunded(amount) => ("refunded", Some(amount.into())),
+            Told::Failed => ("failed", None),
+            Told::Cancelled => ("cancelled", None),
+        };
+        Self {
+            provider: found.report.provider.name(),
+            event: found.report.report.as_str(),
+            payment_reference: found.report.payment.as_str(),
+            told,
+            amount,
+            order: found.order,
+            received_at: Rfc3339(found.at),
+        }
     }
 }

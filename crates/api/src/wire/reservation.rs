@@ -43,7 +43,7 @@ struct WaitlistBody {
 
 /// The order of a reservation, in short.
 #[derive(Serialize)]
-struct OrderShortBody {
+pub(crate) struct OrderShortBody {
     #[serde(serialize_with = "shown")]
     id: OrderId,
     state: &'static str,

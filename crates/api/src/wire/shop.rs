@@ -6,7 +6,7 @@ use super::node::{Node, Object};
 use super::report::Report;
 use crate::problem::Problem;
 use domain::command::WaitlistChoice;
-use domain::identity::ReservationId;
+use domain::identity::{BundleId, IdError, OrderOf, ReservationId};
 use domain::limits::QUANTITY_MAX;
 use domain::money::Money;
 use domain::text::PaymentId;
@@ -30,7 +30,7 @@ pub(crate) struct PurchaseAsked {
 /// `POST /v1/orders`.
 #[derive(Debug, PartialEq)]
 pub(crate) struct OrderAsked {
-    pub(crate) reservation: ReservationId,
+    pub(crate) of: OrderOf,
     pub(crate) amount: Option<Money>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct ConfirmAsked {
     pub(crate) amount: Option<Money>,
 }
 
-fn quantity(object: &Object<'_>, report: &mut Report) -> Option<Quantity> {
+pub(super) fn quantity(object: &Object<'_>, report: &mut Report) -> Option<Quantity> {
     object.required("quantity", report, |node, report| {
         let count = node.whole(report, 1..=QUANTITY_MAX.into(), "a quantity")?;
         u32::try_from(count).ok().and_then(|count| Quantity::new(count).ok())
@@ -93,13 +93,21 @@ impl PurchaseAsked {
     }
 }
 
+/// A reservation's id, or a bundle's.
+fn order_of(text: &str) -> Result<OrderOf, IdError> {
+    if text.starts_with("bnd_") {
+        BundleId::parse(text).map(OrderOf::Bundle)
+    } else {
+        ReservationId::parse(text).map(OrderOf::Reservation)
+    }
+}
+
 impl OrderAsked {
     pub(crate) fn read(json: &Json<'_>) -> Result<Self, Problem> {
         object(json, &["reservation", "amount"], |object, report| {
-            let reservation =
-                object.required("reservation", report, |node, report| node.parsed(report, ReservationId::parse));
+            let of = object.required("reservation", report, |node, report| node.parsed(report, order_of));
             let amount = object.optional("amount", report, money::read);
-            Some(Self { reservation: reservation?, amount })
+            Some(Self { of: of?, amount })
         })
     }
 }

@@ -3,7 +3,9 @@
 use domain::event::LapseReason;
 use domain::payment::{LateRefusal, RefundReason, UnclaimedBecause};
 use domain::rejection::{EndedAs, ExtensionRefusal, NotRefundable};
-use domain::views::{CaptureFilter, OfferStatus, OrderState, PaymentVerdict, ReservationFilter, StateView};
+use domain::views::{
+    BundleStateView, CaptureFilter, OfferStatus, OrderState, PaymentVerdict, ReservationFilter, StateView,
+};
 
 /// A reservation's state.
 pub(crate) const fn state(state: &StateView) -> &'static str {
@@ -142,4 +144,14 @@ pub(crate) fn captures(word: &str) -> Option<CaptureFilter> {
         "disputed" => CaptureFilter::Disputed,
         _ => return None,
     })
+}
+
+/// A bundle's state.
+pub(crate) const fn bundle(state: BundleStateView) -> &'static str {
+    match state {
+        BundleStateView::Held { .. } => "held",
+        BundleStateView::Confirmed => "confirmed",
+        BundleStateView::Cancelled => "cancelled",
+        BundleStateView::Expired => "expired",
+    }
 }

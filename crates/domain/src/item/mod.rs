@@ -217,6 +217,14 @@ impl Item {
         })
     }
 
+    /// Parts that are sold, and whose units no refund has returned as far as this item has been told.
+    pub fn sold_parts(&self) -> impl Iterator<Item = (Ordinal, BundleId)> {
+        self.bundled.iter().filter(|(ordinal, _)| {
+            let state = self.reservation(*ordinal).map(|found| &found.state);
+            matches!(state, Some(ReservationState::Confirmed(sale)) if !sale.returned)
+        })
+    }
+
     /// Every reservation and whose it is, in order of arrival.
     pub fn owners(&self) -> impl Iterator<Item = (Ordinal, &CustomerId)> {
         self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, &self.customers.get(found.customer).id))

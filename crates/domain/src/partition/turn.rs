@@ -2,7 +2,7 @@
 //! [`crate::turn::Turn`] for an item, this is the only place that puts `decide` and `apply` together.
 
 use super::decide::{PartitionDecision, SoAlready, clock_resumed, decide, expiry_of, next_consequence, next_due};
-use super::{BundleClaim, Partition, PartitionCommand, PartitionQuery, PartitionRequest};
+use super::{BundleClaim, Fate, Partition, PartitionCommand, PartitionQuery, PartitionRequest};
 use crate::event::{PartitionEvent, Recorded};
 use crate::idempotency::Idempotency;
 use crate::identity::{BundleId, ItemKey};
@@ -116,10 +116,21 @@ impl<'p> PartitionTurn<'p> {
         self.judgement(body.map(|body| Answer { body, origin: Origin::AsItIs }))
     }
 
-    /// A refusal that was found out elsewhere, as of now.
+    /// What a part of this bundle has to do, as of now.
     #[must_use]
-    pub fn refuse(&self, rejection: Rejection) -> Judgement {
-        self.judgement(Err(rejection))
+    pub fn fate_of(&self, bundle: BundleId) -> Fate {
+        self.partition.fate_of(bundle)
+    }
+
+    /// A coordinator sets to work.
+    pub fn begin_collecting(&mut self, bundle: BundleId) {
+        self.partition.begin_collecting(bundle);
+    }
+
+    /// How many bundles are being collected.
+    #[must_use]
+    pub fn collecting_count(&self) -> usize {
+        self.partition.collecting_count()
     }
 
     /// Ends the turn.

@@ -239,7 +239,7 @@ mod tests {
         let encoded = (0..events).map(|_| eventlog::encode_item_event(item, &recorded)).collect();
         let judgement = Judgement { sequence: Seq(1), at: Timestamp::default(), outcome: Err(Rejection::SoldOut) };
         let replies = vec![(caller, Ok(judgement))];
-        Handover { item, ticket: Ticket(1), encoded, events: Vec::new(), replies, view: None }
+        Handover { item, ticket: Ticket(1), encoded, events: Vec::new(), decided: Vec::new(), replies, view: None }
     }
 
     fn callers(group: &[Handover<u32>]) -> Vec<u32> {

@@ -2,24 +2,39 @@
 
 use super::notice::Message;
 use super::work::Work;
-use domain::endpoint::{Endpoint, EndpointNo, Endpoints};
+use domain::endpoint::{Endpoint, EndpointNo};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
+use tokio::sync::mpsc;
 
 /// All endpoints of an engine.
 #[derive(Debug, Default)]
 pub(crate) struct EndpointBook {
-    endpoints: RwLock<Endpoints>,
+    endpoints: RwLock<Vec<Endpoint>>,
     /// Whether anybody is told anything: looked at on the hot path.
     is_any: AtomicBool,
+    /// To whoever turns off endpoints that are gone.
+    gone: OnceLock<mpsc::Sender<EndpointNo>>,
 }
 
 impl EndpointBook {
     /// Takes over what has become durable.
-    pub(crate) fn publish(&self, endpoints: Endpoints) {
+    pub(crate) fn publish(&self, endpoints: Vec<Endpoint>) {
         let is_any = endpoints.iter().any(|endpoint| endpoint.disabled.is_none());
         *self.endpoints.write().unwrap_or_else(PoisonError::into_inner) = endpoints;
         self.is_any.store(is_any, Ordering::Release);
+    }
+
+    /// Where endpoints that are gone are named from here on.
+    pub(crate) fn name_gone_to(&self, gone: mpsc::Sender<EndpointNo>) {
+        let _only_once = self.gone.set(gone);
+    }
+
+    /// Names an endpoint that is gone. If nobody can hear it now, its next message says it again.
+    pub(crate) fn is_gone(&self, endpoint: EndpointNo) {
+        if let Some(gone) = self.gone.get() {
+            let _full_or_closed = gone.try_send(endpoint);
+        }
     }
 
     pub(crate) fn is_any(&self) -> bool {
@@ -27,11 +42,11 @@ impl EndpointBook {
     }
 
     pub(crate) fn get(&self, no: EndpointNo) -> Option<Endpoint> {
-        self.endpoints.read().unwrap_or_else(PoisonError::into_inner).get(no).cloned()
+        self.endpoints.read().unwrap_or_else(PoisonError::into_inner).iter().find(|endpoint| endpoint.no == no).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Endpoint> {
-        self.endpoints.read().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.endpoints.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Who is to be told these messages.

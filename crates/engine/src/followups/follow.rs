@@ -4,11 +4,11 @@ use super::Outside;
 use super::execute::{Executor, Outcome};
 use super::feed::Fed;
 use super::notice::{self, About, messages};
+use super::redelivery::Redelivery;
 use super::store::FollowUpStore;
 use super::table::Table;
 use super::work::{Work, is_of_interest, work_of};
 use crate::registry::Registry;
-use domain::endpoint::EndpointNo;
 use domain::event::Recorded;
 use domain::ids::ItemNo;
 use eventlog::{RecordNo, StreamEvent};
@@ -49,6 +49,7 @@ impl Follower {
         outside: Outside,
         store: FollowUpStore,
         mut fed: mpsc::Receiver<Fed>,
+        mut redeliveries: mpsc::Receiver<Redelivery>,
     ) {
         let table = store.load().and_then(|bytes| Table::load(bytes.as_deref())).unwrap_or_else(|why| {
             // Everything may be done twice, so beginning anew is safe; it only takes longer.
@@ -78,6 +79,7 @@ impl Follower {
                 biased;
                 Some(finished) = follower.attempts.join_next(), if follower.under_way > 0 => follower.finish(finished),
                 Some(group) = fed.recv(), if !behind => behind |= follower.take(group),
+                Some(Redelivery(work)) = redeliveries.recv(), if follower.table.has_room() => follower.add(work),
                 () = until(follower.ready.first().copied()), if follower.under_way < ATTEMPTS_AT_ONCE => {}
                 _ = save.tick() => {
                     if behind {
@@ -131,10 +133,12 @@ impl Follower {
             notice::log(&messages);
             work.extend(self.registry.endpoints.tell(&messages));
         }
-        for work in work {
-            if let Some(no) = self.table.add(work) {
-                self.ready.insert((Instant::now(), no));
-            }
+        work.into_iter().for_each(|work| self.add(work));
+    }
+
+    fn add(&mut self, work: Work) {
+        if let Some(no) = self.table.add(work) {
+            self.ready.insert((Instant::now(), no));
         }
     }
 
@@ -198,13 +202,11 @@ impl Follower {
             Outcome::Done => self.table.done(no),
             Outcome::GoneFor(endpoint) => {
                 self.table.done(no);
-                self.turn_off(endpoint);
+                self.registry.endpoints.is_gone(endpoint);
             }
             Outcome::DoneAnd(work) => {
                 self.table.done(no);
-                if let Some(no) = self.table.add(work) {
-                    self.ready.insert((Instant::now(), no));
-                }
+                self.add(work);
             }
             Outcome::Later(why) => match self.table.failed(no, self.registry.clock.now()) {
                 Some(pause) => {
@@ -223,11 +225,6 @@ impl Follower {
             }
         }
         self.registry.open_follow_ups.store(self.table.len(), std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// An endpoint that answered that it is gone for good is turned off, in the log.
-    fn turn_off(&self, endpoint: EndpointNo) {
-        tracing::warn!(%endpoint, "an endpoint is gone (410) and is turned off");
     }
 
     async fn save(&mut self) {

@@ -12,6 +12,7 @@ mod execute;
 mod feed;
 mod follow;
 mod notice;
+mod redelivery;
 mod store;
 mod table;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) use endpoints::EndpointBook;
 pub(crate) use feed::Feed;
 pub(crate) use follow::Follower;
 pub(crate) use notice::are_logged as notifications_are_logged;
+pub(crate) use redelivery::{Redelivery, read_again};
 pub use store::FollowUpStore;
 pub(crate) use work::{Terms, is_of_interest};
 

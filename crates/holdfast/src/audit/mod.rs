@@ -20,7 +20,10 @@ use check::Promise;
 use domain::event::{Event, PartitionEvent, Recorded};
 use domain::identity::{OrderId, ReservationId};
 use domain::ids::ItemNo;
+use domain::payment::Provider;
 use ledger::{Ledger, Life};
+use money::Came;
+pub(crate) use money::OfProvider;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An audit under way, and its result.
@@ -29,6 +32,8 @@ pub(crate) struct Audit {
     items: BTreeMap<u32, Ledger>,
     registered: BTreeMap<u32, String>,
     strays: Vec<String>,
+    /// A provider whose own books were compared, and what they say.
+    provider: Option<(Provider, OfProvider)>,
     events: u64,
 }
 
@@ -82,6 +87,8 @@ impl Audit {
             self.compare(&told.cancelled, ReservationId::parse, |life| life == Life::Cancelled, "was cancelled");
             let order = |text: &str| OrderId::parse(text).map(OrderId::reservation);
             self.compare(&told.paid, order, |life| life == Life::Sold, "was paid");
+            self.compare_money(&told.charged, |came| came != Came::Nothing, "was charged for");
+            self.compare_money(&told.refunded, |came| came == Came::GoesBack, "is refunded");
         }
     }
 
@@ -104,6 +111,34 @@ impl Audit {
                 format!("{text} {words}, and in the log it is {life:?}")
             });
         }
+    }
+
+    fn compare_money(&mut self, ids: &[String], right: impl Fn(Came) -> bool, words: &str) {
+        for text in ids.iter().collect::<BTreeSet<_>>() {
+            let id = OrderId::parse(text).ok().map(OrderId::reservation);
+            let ledger = id.and_then(|id| self.items.get_mut(&id.item().as_u32()));
+            let (Some(id), Some(ledger)) = (id, ledger) else {
+                self.strays.push(format!("{text} {words}, and the log knows no such item"));
+                continue;
+            };
+            let came = ledger.came_for(id.ordinal().0);
+            ledger
+                .findings
+                .check(Promise::Told, right(came), || format!("{text} {words}, and in the log it is {came:?}"));
+        }
+    }
+
+    /// Compares with a provider's own books: both know of the same money.
+    pub(crate) fn compare_with(&mut self, provider: Provider, theirs: OfProvider) {
+        let ours = self.items.values().map(|ledger| ledger.of_provider(provider));
+        let ours = ours.fold(OfProvider::default(), |sum, one| OfProvider {
+            captured: sum.captured + one.captured,
+            refunded: sum.refunded + one.refunded,
+        });
+        if ours != theirs {
+            self.strays.push(format!("the {} provider says {theirs:?}, and the log says {ours:?}", provider.name()));
+        }
+        self.provider = Some((provider, theirs));
     }
 
     /// Whether every promise is kept.

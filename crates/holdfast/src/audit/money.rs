@@ -15,6 +15,7 @@ pub(super) struct Purse {
 #[derive(Clone, Debug)]
 struct Taken {
     owner: u32,
+    provider: Provider,
     minor: i128,
     currency: String,
     pot: Pot,
@@ -50,7 +51,48 @@ pub(crate) struct MoneyBooks {
     pub(crate) paid_units: i64,
 }
 
+/// Whether money came for an order, and whether it goes, or has gone, back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// None came.
+    Nothing,
+    /// Some came, and none of it goes back.
+    Kept,
+    /// Some of it goes, or has gone, back.
+    GoesBack,
+}
+
+/// What a provider took and gave back, as the log has it, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OfProvider {
+    /// Taken.
+    pub(crate) captured: i128,
+    /// Given back.
+    pub(crate) refunded: i128,
+}
+
 impl Ledger {
+    /// What came for reservation `owner`'s order.
+    pub(crate) fn came_for(&self, owner: u32) -> Came {
+        let theirs = self.purse.captures.iter().filter(|taken| taken.owner == owner);
+        theirs.fold(Came::Nothing, |came, taken| match (came, taken.pot) {
+            (Came::GoesBack, _) | (_, Pot::Due | Pot::Refunded) => Came::GoesBack,
+            (_, Pot::Parked | Pot::Kept) => Came::Kept,
+        })
+    }
+
+    /// What this provider took and gave back.
+    pub(crate) fn of_provider(&self, provider: Provider) -> OfProvider {
+        let theirs = self.purse.captures.iter().filter(|taken| taken.provider == provider);
+        theirs.fold(OfProvider::default(), |mut sums, taken| {
+            sums.captured += taken.minor;
+            if taken.pot == Pot::Refunded {
+                sums.refunded += taken.minor;
+            }
+            sums
+        })
+    }
+
     /// Enters a payment event of reservation `owner`'s order.
     pub(super) fn pay(&mut self, owner: u32, event: &PaymentEvent) {
         match event {
@@ -104,7 +146,8 @@ impl Ledger {
         }
         self.purse.by_payment.insert(key, self.purse.captures.len());
         let currency = capture.amount.currency.as_str().to_owned();
-        self.purse.captures.push(Taken { owner, minor, currency, pot, due_once: pot == Pot::Due });
+        let provider = capture.provider;
+        self.purse.captures.push(Taken { owner, provider, minor, currency, pot, due_once: pot == Pot::Due });
     }
 
     fn shift(&mut self, owner: u32, number: u32, from: Pot, to: Pot) {

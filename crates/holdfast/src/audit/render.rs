@@ -1,8 +1,8 @@
 //! An audit as tables.
 
-use super::Audit;
 use super::check::Promise;
 use super::ledger::{Books, Ledger};
+use super::{Audit, OfProvider};
 use crate::tables;
 
 /// What was read, the books of each item, and each promise with a verdict in words.
@@ -17,6 +17,12 @@ pub(crate) fn render(audit: &Audit) -> String {
         for (promise, words) in ledger.findings.contradictions() {
             text.push_str(&format!("  ✗ {}: {} ({promise:?})\n", ledger.sku, words));
         }
+    }
+    if let Some((provider, OfProvider { captured, refunded })) = audit.provider {
+        let name = provider.name();
+        text.push_str(&format!(
+            "The {name} provider's own books: {captured} taken and {refunded} given back, in minor units; compared with the log.\n"
+        ));
     }
     for words in &audit.strays {
         text.push_str(&format!("  ✗ {words}\n"));

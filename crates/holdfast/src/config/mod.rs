@@ -10,7 +10,7 @@ mod table;
 
 pub(crate) use args::SettingArgs;
 pub(crate) use layers::stray_variables;
-pub(crate) use payments::Payments;
+pub(crate) use payments::{Payments, Simulated, Trouble};
 pub(crate) use show::show;
 
 use crate::tokens::Secret;

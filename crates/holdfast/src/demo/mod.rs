@@ -5,7 +5,7 @@ mod rush;
 
 use crate::audit;
 use crate::cli::DemoArgs;
-use crate::config::{SettingArgs, Settings};
+use crate::config::{SettingArgs, Settings, Simulated, Trouble};
 use crate::crowd::client::Client;
 use crate::crowd::{self, ItemPlan, Makeup, Operator, Outcome, Paying, Plan, Statistics, Told, render, say};
 use crate::exit::{Exit, Failure};
@@ -14,6 +14,7 @@ use crate::server::{Ended, Running};
 use crate::stop::Stop;
 use crate::{logs, server};
 use directory::Directory;
+use domain::payment::Provider;
 use rush::Rush;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,9 @@ use std::time::Duration;
 /// Where the server is if nobody else is there.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 const ADMIN_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9090);
+
+/// How long the demo waits for the last callbacks and refunds before it audits.
+const SETTLED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The second sale's item.
 const SKU: &str = "iphone-15";
@@ -70,6 +74,7 @@ fn settings(args: &DemoArgs, directory: &Directory) -> anyhow::Result<Settings> 
     settings.data_dir = directory.path().to_owned();
     settings.listen = args.listen.unwrap_or(LISTEN);
     settings.admin_listen = args.admin_listen.unwrap_or(ADMIN_LISTEN);
+    settings.payments.simulated = Some(Simulated { trouble: Trouble::Rough, seed: args.seed.unwrap_or(1) });
     "warn".clone_into(&mut settings.log.filter);
     Ok(settings)
 }
@@ -138,7 +143,7 @@ fn iphone(args: &DemoArgs, stock: u32) -> ItemPlan {
         price_cents: 99_900,
         hold_time_ms: args.hold_time_ms,
         has_waitlist: true,
-        provider: None,
+        provider: Some(Provider::Simulated),
     }
 }
 
@@ -170,7 +175,10 @@ impl<'a> Stage<'a> {
         let plan = Plan {
             target: url(self.running.addresses().public).parse()?,
             sku: item.sku.clone(),
-            paying: Paying::Backend(self.running.service_token().secret.clone()),
+            paying: match item.provider {
+                Some(_) => Paying::Provider,
+                None => Paying::Backend(self.running.service_token().secret.clone()),
+            },
             makeup,
             seed: self.seed,
             connections: self.args.connections,
@@ -182,8 +190,16 @@ impl<'a> Stage<'a> {
 
 /// Reads the whole log from disk, beside the running server.
 async fn read_back(running: &Running, told: [&Told; 2]) -> anyhow::Result<audit::Audit> {
+    if !running.settled(SETTLED_WITHIN).await {
+        say("Some payments or refunds are still on their way; the audit may find them missing.");
+    }
     let readers = running.log_readers();
     let mut audit = tokio::task::spawn_blocking(move || audit::read(&readers)).await??;
+    if let Some(provider) = running.simulated() {
+        let totals = provider.totals();
+        let (captured, refunded) = (i128::try_from(totals.captured)?, i128::try_from(totals.refunded)?);
+        audit.compare_with(Provider::Simulated, audit::OfProvider { captured, refunded });
+    }
     audit.close(&told);
     Ok(audit)
 }

@@ -1,0 +1,84 @@
+//! Outgoing endpoints from outside: who is told what happened, and telling it again.
+//!
+//! They live in the stream of partition 0, whatever partition an item belongs to.
+
+use crate::error::SubmitError;
+use crate::followups::{self, Redelivery};
+use crate::handle::{Engine, Inner};
+use crate::shell::Reply;
+use domain::endpoint::{DisabledBy, Endpoint, EndpointCommand, EndpointNo};
+use domain::ids::PartitionNo;
+use domain::partition::{PartitionCommand, PartitionQuery};
+use domain::time::Timestamp;
+use domain::views::{Body, Judgement};
+use std::sync::{Arc, Weak};
+use tokio::sync::mpsc;
+
+/// The partition whose stream holds the endpoints.
+pub(crate) const HOME: PartitionNo = PartitionNo(0);
+
+impl Engine {
+    /// Every endpoint, in the order in which they were added.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.inner.endpoints.all()
+    }
+
+    /// Does something with an endpoint, durably; followers know of it when the answer leaves.
+    ///
+    /// # Errors
+    /// [`SubmitError`]: no judgement.
+    pub async fn endpoint(&self, command: EndpointCommand) -> Reply {
+        let home = self.partition(HOME).ok_or(SubmitError::NotOwner)?;
+        // One after the other, so that what is published last is what is so.
+        let _publishing = self.inner.endpoint_changes.lock().await;
+        let judgement = home.command(PartitionCommand::Endpoint(Box::new(command)), None).await?;
+        let now = home.query(PartitionQuery::Endpoints).await?;
+        if let Judgement { outcome: Ok(answer), .. } = now
+            && let Body::Endpoints(endpoints) = answer.body
+        {
+            self.inner.endpoints.publish(endpoints);
+        }
+        Ok(judgement)
+    }
+
+    /// Tells an endpoint again what has happened since then. Returns how many messages were put into the table; the
+    /// endpoint knows repetitions by their ids.
+    ///
+    /// # Errors
+    /// [`SubmitError`] where the log cannot be read or the engine stops meanwhile.
+    pub async fn redeliver(&self, endpoint: &Endpoint, since: Timestamp) -> Result<u64, SubmitError> {
+        let places = Arc::clone(&self.inner.stories);
+        let _place = places.acquire_owned().await.map_err(|_| SubmitError::Draining)?;
+        let mut told = 0_u64;
+        for registry in self.inner.partitions.iter() {
+            let (messages, mut read) = mpsc::channel::<Redelivery>(64);
+            let (reader, wanted) = (Arc::clone(&registry.reader), endpoint.clone());
+            let slots = Arc::clone(registry);
+            let reading = tokio::task::spawn_blocking(move || {
+                followups::read_again(reader.as_ref(), &slots, &wanted, since, &messages)
+            });
+            while let Some(message) = read.recv().await {
+                registry.redeliveries.send(message).await.map_err(|_| SubmitError::Draining)?;
+                told = told.saturating_add(1);
+            }
+            reading.await.map_err(|_| SubmitError::OutcomeUnknown)?.map_err(|why| {
+                tracing::error!(why, "messages cannot be read back from the log");
+                SubmitError::OutcomeUnknown
+            })?;
+        }
+        Ok(told)
+    }
+}
+
+/// Turns off endpoints that say that they are gone, for as long as the engine lives.
+pub(crate) async fn turn_off_gone(engine: Weak<Inner>, mut gone: mpsc::Receiver<EndpointNo>) {
+    while let Some(endpoint) = gone.recv().await {
+        let Some(inner) = engine.upgrade() else { return };
+        tracing::warn!(%endpoint, "an endpoint says that it is gone (410) and is turned off");
+        let off = EndpointCommand::Disable(endpoint, DisabledBy::Gone);
+        if let Err(error) = (Engine { inner }).endpoint(off).await {
+            tracing::error!(%endpoint, %error, "the endpoint could not be turned off; its next message says it again");
+        }
+    }
+}
