@@ -35,7 +35,8 @@ fn below(name: &str) -> &'static [&'static str] {
         "engine" => &["domain", "eventlog"],
         "integrations" => &["domain", "eventlog", "engine"],
         "api" => &["domain", "eventlog", "engine", "integrations"],
-        "holdfast" | "tests" | "benches" => &["domain", "eventlog", "engine", "integrations", "api"],
+        "replay" => &["domain", "eventlog", "engine"],
+        "holdfast" | "tests" | "benches" => &["domain", "eventlog", "engine", "integrations", "api", "replay"],
         other => panic!("{other} is not in the tree of docs/architecture.md"),
     }
 }

@@ -2,10 +2,15 @@
 //! stored twice, and replay can judge the command again and compare instead of only folding.
 
 use crate::command::{Claim, Command, Request, WaitlistChoice};
+use crate::decide::{
+    clock_resumed, expiry_of, next_due_change, next_expiry, next_given_back, next_promotion, next_unclaimed,
+};
 use crate::event::{ClosedBy, Event, OpenedBy, Recorded};
 use crate::ids::Ordinal;
 use crate::item::Item;
-use crate::payment::{Capture, MoneyPlace, Offer, PaymentEvent, PaymentReport, RefundedBy, SettledBy, Told};
+use crate::payment::{
+    Capture, MoneyPlace, Offer, PaymentEvent, PaymentReport, RefundedBy, SettledBy, Told, UnclaimedBecause,
+};
 use crate::policy::SettingsPatch;
 use crate::text::{PaymentId, ProviderEventId};
 use crate::units::Units;
@@ -16,6 +21,55 @@ use crate::units::Units;
 pub fn request_of(item: &Item, recorded: &Recorded) -> Option<Request> {
     let command = command_of(item, &recorded.event)?;
     Some(Request { command, idempotency: recorded.idempotency })
+}
+
+/// What time would do by itself to the item, where the log says that it did `recorded`: the next event of that kind.
+/// `item` is the item as it was before; only where its timers lie changes. `None` where time would do nothing of the
+/// kind, and for events that no time brings about.
+#[must_use]
+pub fn without_command(item: &mut Item, recorded: &Recorded) -> Option<Event> {
+    let at = recorded.at;
+    item.advance_timers(at);
+    while item.timers().needs_work() {
+        item.advance_timers(at);
+    }
+    match &recorded.event {
+        Event::SaleOpened { by: OpenedBy::Schedule }
+        | Event::SaleClosed { by: ClosedBy::Schedule | ClosedBy::SoldOut, .. } => next_due_change(item, at),
+        // Whoever asks about a hold that is due brings its end forward, so it need not be the first in order.
+        Event::HoldExpired { reservation, .. } => expiry_of(item, *reservation, at),
+        Event::HoldPromoted { .. } | Event::WaitlistLapsed { .. } => next_promotion(item, at),
+        Event::ClockResumed { from: _, to, release_floor } => clock_resumed(item, *to, release_floor.since(*to)),
+        Event::Payment { reservation: _, event } => match &**event {
+            PaymentEvent::Unclaimed { because: UnclaimedBecause::WindowPassed, .. } => next_expiry(item, at),
+            PaymentEvent::Unclaimed { because: UnclaimedBecause::ReservationEnded, .. } => next_unclaimed(item),
+            PaymentEvent::RefundSettled { .. } | PaymentEvent::OrderRefunded { .. } => next_given_back(item),
+            PaymentEvent::Offered { .. }
+            | PaymentEvent::Failed { .. }
+            | PaymentEvent::Parked { .. }
+            | PaymentEvent::Captured { .. }
+            | PaymentEvent::LateHonoured { .. }
+            | PaymentEvent::RefundDue { .. }
+            | PaymentEvent::Noted { .. }
+            | PaymentEvent::Disputed { .. }
+            | PaymentEvent::RefundReported { .. } => None,
+        },
+        Event::ItemCreated { .. }
+        | Event::ItemRevised { .. }
+        | Event::SaleOpened { by: OpenedBy::Operator }
+        | Event::SalePaused
+        | Event::SaleResumed
+        | Event::SaleClosed { by: ClosedBy::Operator, .. }
+        | Event::StockAdjusted { .. }
+        | Event::HoldPlaced { .. }
+        | Event::WaitlistJoined { .. }
+        | Event::PurchaseConfirmed { .. }
+        | Event::ReservationCancelled { .. }
+        | Event::HoldExtended { .. }
+        | Event::OrderPlaced { .. }
+        | Event::PartHeld { .. }
+        | Event::PartSettled { .. } => None,
+    }
 }
 
 fn command_of(item: &Item, event: &Event) -> Option<Command> {

@@ -72,7 +72,7 @@ impl Story {
         match &recorded.event {
             Event::SaleOpened { .. } => self.tell_if_waiting(recorded, "SaleOpened", "the sale opened"),
             Event::SalePaused => {
-                self.tell_if_live(recorded, "SalePaused", "the sale was paused: nobody is promoted meanwhile")
+                self.tell_if_live(recorded, "SalePaused", "the sale was paused: nobody is promoted meanwhile");
             }
             Event::SaleResumed => self.tell_if_live(recorded, "SaleResumed", "the sale went on"),
             Event::SaleClosed { by, lapsed } => self.closed(recorded, *by, *lapsed),

@@ -101,7 +101,8 @@ impl Folded {
 }
 
 /// What a panic said.
-pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
+#[must_use]
+pub fn words(panic: &(dyn std::any::Any + Send)) -> String {
     panic
         .downcast_ref::<String>()
         .cloned()

@@ -15,6 +15,7 @@ pub mod fold;
 pub mod limits;
 pub mod ports;
 pub mod shell;
+pub mod snapshots;
 
 pub mod followups;
 
@@ -30,7 +31,6 @@ mod rebuild;
 mod register;
 mod registry;
 mod slot;
-mod snapshots;
 mod stories;
 
 pub use bundles::PartitionHandle;

@@ -89,8 +89,9 @@ pub(crate) fn newest(store: &SnapshotStore) -> Option<(ChainPoint, Folded)> {
     })
 }
 
-/// The partition first, then its items in the order of their numbers; encoded one by one as they are written.
-fn sections(folded: &Folded) -> impl Iterator<Item = Vec<u8>> {
+/// What a snapshot of this state holds: the partition first, then its items in the order of their numbers; encoded one
+/// by one as they are asked for.
+pub fn sections(folded: &Folded) -> impl Iterator<Item = Vec<u8>> {
     let items = folded.items.values().filter_map(|item| match item {
         FoldedItem::Whole(item) => Some(eventlog::encode_item(&item.to_parts())),
         FoldedItem::Broken { .. } => None,
@@ -98,7 +99,11 @@ fn sections(folded: &Folded) -> impl Iterator<Item = Vec<u8>> {
     std::iter::once(eventlog::encode_partition(&folded.partition.to_parts())).chain(items)
 }
 
-fn unfold(snapshot: &Snapshot) -> Result<Folded, String> {
+/// The state that a snapshot holds.
+///
+/// # Errors
+/// In words, what cannot be read or contradicts itself.
+pub fn unfold(snapshot: &Snapshot) -> Result<Folded, String> {
     let mut sections = snapshot.sections().map_err(|error| error.to_string())?;
     let partition = sections.next().ok_or("it is empty")?.map_err(|error| error.to_string())?;
     let parts = eventlog::decode_partition(&partition).map_err(|error| error.to_string())?;

@@ -140,7 +140,11 @@ impl SnapshotStore {
         all.iter().take(gone).try_for_each(|(_, path)| disk::remove_file(path).map(|_| ()))
     }
 
-    fn open(&self, path: &Path) -> Result<Snapshot, SnapshotError> {
+    /// The snapshot in this file, if it is whole and of this log.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] says why it cannot be used.
+    pub fn open(&self, path: &Path) -> Result<Snapshot, SnapshotError> {
         let mut file = File::open(path)?;
         let bytes = file.metadata()?.len();
         check_hash(&mut file, bytes)?;

@@ -2,6 +2,7 @@
 
 use crate::config::SettingArgs;
 use crate::exit;
+use crate::replaying::{self, ReplayArgs};
 use clap::{Args, Parser, Subcommand};
 use http::Uri;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ Examples:
   holdfast demo                                       see it work, then play with it
   holdfast serve --data-dir /var/lib/holdfast         run it
   HOLDFAST_LISTEN=127.0.0.1:0 holdfast serve          any free port; the one chosen is printed
+  holdfast replay --verify --redecide                 what the log says, with everything checked
   holdfast config show --config holdfast.toml         what would be in effect, and why
 ";
 
@@ -43,6 +45,9 @@ pub(crate) enum Command {
     /// Send a simulated crowd to a running server
     #[command(long_about = CROWD_ABOUT, after_long_help = format!("{CROWD_EXAMPLES}\n\n{}", exit::HELP))]
     Crowd(Box<CrowdArgs>),
+    /// Fold a log again and say what it says: state, hash, invariants, stories, receipts
+    #[command(long_about = replaying::ABOUT, after_long_help = format!("{}\n\n{}", replaying::EXAMPLES, exit::HELP))]
+    Replay(Box<ReplayArgs>),
     /// What the configuration amounts to
     #[command(subcommand)]
     Config(ConfigCommand),

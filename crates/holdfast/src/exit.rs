@@ -23,9 +23,9 @@ pub(crate) enum Exit {
 pub(crate) const HELP: &str = "\
 Exit codes:
   0   fine
-  1   an error; the message says which
+  1   an error; the message says which (for `replay diff`: the logs differ)
   2   the command line or the configuration makes no sense
-  3   a promise was broken: the crowd or the audit found a contradiction
+  3   a promise was broken: the crowd, the audit or a replay found a contradiction
   4   the log is damaged; the message says where and what to do
   70  the log failed while serving; nothing was acknowledged after that";
 

@@ -18,6 +18,7 @@ mod server;
 mod audit;
 mod crowd;
 mod demo;
+mod replaying;
 
 use clap::Parser;
 use cli::{Cli, Command, ConfigCommand};
@@ -45,6 +46,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Serve(args) => serve::run(&args).await,
             Command::Demo(args) => demo::run(&args).await,
             Command::Crowd(args) => crowd::command::run(&args).await,
+            Command::Replay(args) => replaying::run(&args).await,
             Command::Config(ConfigCommand::Show(args)) => {
                 let shown = config::show(&args, &config::stray_variables())
                     .map_err(|error| Failure::new(Exit::Usage, error))?;

@@ -1,11 +1,14 @@
 //! A partition's commands had back from its events, as [`crate::redecide`] does for items.
 
+use super::decide::{clock_resumed, expiry_of, next_consequence, next_due};
 use super::{BundleClaim, Partition, PartitionCommand, PartitionRequest};
 use crate::endpoint::{EndpointCommand, EndpointEvent, EndpointNo};
 use crate::event::{PartitionEvent, Recorded};
 use crate::identity::BundleId;
 use crate::ids::Ordinal;
-use crate::payment::{Capture, MoneyPlace, Offer, PaymentEvent, PaymentReport, RefundedBy, SettledBy, Told};
+use crate::payment::{
+    Capture, MoneyPlace, Offer, PaymentEvent, PaymentReport, RefundedBy, SettledBy, Told, UnclaimedBecause,
+};
 use crate::text::{PaymentId, ProviderEventId};
 use crate::units::Units;
 
@@ -15,6 +18,47 @@ use crate::units::Units;
 pub fn request_of(partition: &Partition, recorded: &Recorded<PartitionEvent>) -> Option<PartitionRequest> {
     let command = command_of(partition, &recorded.event)?;
     Some(PartitionRequest { command, idempotency: recorded.idempotency })
+}
+
+/// What time would do by itself to the partition, where the log says that it did `recorded`: the next event of that
+/// kind. `partition` is the partition as it was before; only where its timers lie changes. `None` where time would do
+/// nothing of the kind, and for events that no time brings about.
+#[must_use]
+pub fn without_command(partition: &mut Partition, recorded: &Recorded<PartitionEvent>) -> Option<PartitionEvent> {
+    let at = recorded.at;
+    partition.advance_timers(at);
+    while partition.timers().needs_work() {
+        partition.advance_timers(at);
+    }
+    match &recorded.event {
+        // Whoever asks about a bundle that is due brings its end forward, so it need not be the first in order.
+        PartitionEvent::BundleExpired { bundle, .. } => expiry_of(partition, *bundle, at),
+        PartitionEvent::ClockResumed { from: _, to, release_floor } => {
+            clock_resumed(partition, *to, release_floor.since(*to))
+        }
+        PartitionEvent::Payment { bundle: _, event } => match &**event {
+            PaymentEvent::Unclaimed { because: UnclaimedBecause::WindowPassed, .. } => next_due(partition, at),
+            PaymentEvent::Unclaimed { because: UnclaimedBecause::ReservationEnded, .. }
+            | PaymentEvent::RefundSettled { .. }
+            | PaymentEvent::OrderRefunded { .. } => next_consequence(partition),
+            PaymentEvent::Offered { .. }
+            | PaymentEvent::Failed { .. }
+            | PaymentEvent::Parked { .. }
+            | PaymentEvent::Captured { .. }
+            | PaymentEvent::LateHonoured { .. }
+            | PaymentEvent::RefundDue { .. }
+            | PaymentEvent::Noted { .. }
+            | PaymentEvent::Disputed { .. }
+            | PaymentEvent::RefundReported { .. } => None,
+        },
+        PartitionEvent::ItemRegistered { .. }
+        | PartitionEvent::PartitionKeyed { .. }
+        | PartitionEvent::BundleHeld { .. }
+        | PartitionEvent::BundleOrdered { .. }
+        | PartitionEvent::BundleCancelled { .. }
+        | PartitionEvent::PaymentUnmatched { .. }
+        | PartitionEvent::Endpoint { .. } => None,
+    }
 }
 
 fn command_of(partition: &Partition, event: &PartitionEvent) -> Option<PartitionCommand> {

@@ -115,7 +115,9 @@ fn read_kind(at: &mut Cursor<'_>) -> Option<(u16, u8, usize)> {
 pub struct RawEvents<'a>(&'a [u8]);
 
 impl<'a> RawEvents<'a> {
-    pub(crate) const fn new(payload: &'a [u8]) -> Self {
+    /// The events of these bytes.
+    #[must_use]
+    pub const fn new(payload: &'a [u8]) -> Self {
         Self(payload)
     }
 

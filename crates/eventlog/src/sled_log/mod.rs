@@ -88,7 +88,7 @@ impl SledLog {
     pub fn open(dir: &Path, log_id: LogId, options: SledOptions) -> Result<Self, LogError> {
         let layout = Layout::new(dir);
         let anchor = generations::load_anchor(&layout, log_id)?;
-        let clean = clean::take(&layout, &generations::databases(&layout)?)?;
+        let clean = options.is_throwaway_copy || clean::take(&layout, &generations::databases(&layout)?)?;
         let opened = generations::open_all(&layout, clean, &options.sync)?;
         // Until recovery has checked it, everything that is there may be read.
         let seen = ChainPoint { record: opened.last, ..ChainPoint::START };

@@ -25,6 +25,8 @@ pub struct SledOptions {
     pub generation_record_bytes: u64,
     /// The sync that makes a commit durable.
     pub sync: SyncFile,
+    /// The files are a copy that somebody made only to read it: nothing is copied aside before it is opened.
+    pub is_throwaway_copy: bool,
 }
 
 impl Default for SledOptions {
@@ -35,6 +37,7 @@ impl Default for SledOptions {
             anchor_every: ANCHOR_EVERY,
             generation_record_bytes: GENERATION_RECORD_BYTES,
             sync: Arc::new(File::sync_data),
+            is_throwaway_copy: false,
         }
     }
 }
@@ -45,6 +48,7 @@ impl fmt::Debug for SledOptions {
             .field("stall_max", &self.stall_max)
             .field("anchor_every", &self.anchor_every)
             .field("generation_record_bytes", &self.generation_record_bytes)
+            .field("is_throwaway_copy", &self.is_throwaway_copy)
             .finish_non_exhaustive()
     }
 }
