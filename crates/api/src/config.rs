@@ -24,6 +24,8 @@ pub struct ApiConfig {
     pub connections: Connections,
     /// The providers whose webhooks are taken.
     pub inboxes: Inboxes,
+    /// Whether messages may go to private addresses, and by http.
+    pub notify_private: bool,
     /// The page of the simulated provider, if there is one.
     pub payment_page: Option<Arc<dyn PaymentPage>>,
 }
@@ -39,6 +41,7 @@ impl ApiConfig {
             timeouts: Timeouts::default(),
             connections: Connections::default(),
             inboxes: Inboxes::default(),
+            notify_private: false,
             payment_page: None,
         }
     }

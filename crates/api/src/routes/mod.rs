@@ -3,6 +3,7 @@
 mod admin;
 mod bundles;
 mod customers;
+mod endpoints;
 mod explain;
 mod health;
 mod items;
@@ -16,7 +17,7 @@ mod webhooks;
 
 use crate::app::SharedApp;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 /// What customers and their backends reach.
 pub(crate) fn public(app: SharedApp) -> Router {
@@ -57,6 +58,12 @@ pub(crate) fn admin(app: SharedApp) -> Router {
         .route("/v1/admin/orders/{id}/refund", post(refunds::refund))
         .route("/v1/admin/refunds", get(refunds::list))
         .route("/v1/admin/refunds/{id}/settle", post(refunds::settle))
+        .route("/v1/admin/endpoints", get(endpoints::list).post(endpoints::add))
+        .route("/v1/admin/endpoints/{no}", delete(endpoints::remove))
+        .route("/v1/admin/endpoints/{no}/rotate", post(endpoints::rotate))
+        .route("/v1/admin/endpoints/{no}/disable", post(endpoints::disable))
+        .route("/v1/admin/endpoints/{no}/enable", post(endpoints::enable))
+        .route("/v1/admin/endpoints/{no}/redeliver", post(endpoints::redeliver))
         .route("/v1/admin/payments/unmatched", get(refunds::unmatched))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready_in_words))

@@ -9,6 +9,7 @@ pub(crate) mod time;
 pub(crate) mod words;
 
 pub(crate) mod bundle;
+pub(crate) mod endpoint;
 pub(crate) mod item;
 pub(crate) mod order;
 pub(crate) mod refund;
