@@ -7,7 +7,9 @@ use domain::payment::Provider;
 use engine::Outside;
 use engine::ports::PaymentProvider;
 use integrations::inbound::{Inboxes, WebhookSecret};
+use integrations::outgoing::{SenderConfig, WebhookSender};
 use integrations::simulated::{Rates, SimulatedConfig, SimulatedProvider};
+use integrations::stripe::{StripeConfig, StripeKey, StripeProvider};
 use std::sync::Arc;
 
 /// Everything outside that this server has to do with.
@@ -38,6 +40,14 @@ impl World {
             world.take(provider.clone());
             world.simulated = Some(provider);
         }
+        if let Some(key) = &payments.stripe_key {
+            let key = StripeKey::parse(key.reveal()).context("the setting `stripe.secret_key` is refused")?;
+            let base_url = payments.stripe_base_url.clone();
+            let config = StripeConfig { base_url, ..StripeConfig::new(key) };
+            world.take(StripeProvider::new(&config).context("Stripe cannot be asked")?);
+        }
+        let sender = WebhookSender::new(SenderConfig { allow_private: payments.allow_private })?;
+        world.outside.notifier = Some(Arc::new(sender));
         Ok(world)
     }
 

@@ -156,6 +156,7 @@ fn front(settings: &Settings, tokens: &Tokens) -> anyhow::Result<api::ApiConfig>
     let mut config = api::ApiConfig::new(parse(&tokens.admin)?, parse(&tokens.service)?);
     config.gateway.peers.clone_from(&settings.gateway.peers);
     config.gateway.reports_payments = settings.gateway.reports_payments;
+    config.notify_private = settings.payments.allow_private;
     config.timeouts.header_read = settings.header_read;
     config.timeouts.body_read = settings.body_read;
     config.timeouts.drain = settings.drain;

@@ -39,11 +39,11 @@ pub(crate) struct Executor {
 /// A step of an attempt; `Err` ends it.
 pub(super) type Step<T> = Result<T, Outcome>;
 
-pub(super) fn later(error: impl ToString) -> Outcome {
+pub(super) fn later(error: &impl ToString) -> Outcome {
     Outcome::Later(error.to_string())
 }
 
-fn of_provider(error: ProviderError) -> Outcome {
+fn of_provider(error: &ProviderError) -> Outcome {
     match error {
         ProviderError::Refused(_) => Outcome::Never(error.to_string()),
         ProviderError::Unavailable(_) => Outcome::Later(error.to_string()),
@@ -89,7 +89,7 @@ impl Executor {
             description: order.description,
             expires_at,
         };
-        let opportunity = provider.create(&request).await.map_err(of_provider)?;
+        let opportunity = provider.create(&request).await.map_err(|error| of_provider(&error))?;
         let offer = Offer { provider: provider.provider(), payment: opportunity.payment, client: opportunity.client };
         let (provider, payment) = (offer.provider.name().to_owned(), offer.payment.as_str().to_owned());
         Ok(if owner.show(&self.registry, offer).await? {
@@ -119,7 +119,7 @@ impl Executor {
 
     async fn cancel(&self, provider: Provider, payment: &PaymentId) -> Step<Outcome> {
         let Some(provider) = self.provider(provider) else { return Ok(Outcome::Done) };
-        match provider.cancel(payment).await.map_err(of_provider)? {
+        match provider.cancel(payment).await.map_err(|error| of_provider(&error))? {
             // Paid after all: its report comes or has come, and rule 9 says what becomes of the money.
             Withdrawn::Cancelled | Withdrawn::AlreadyPaid => Ok(Outcome::Done),
         }
@@ -173,11 +173,11 @@ impl Executor {
             payment: capture.payment.clone(),
             amount: capture.amount,
         };
-        let reference = provider.refund(&request).await.map_err(of_provider)?;
+        let reference = provider.refund(&request).await.map_err(|error| of_provider(&error))?;
         // The money is back, whatever its reference looks like; one that cannot be kept is replaced by ours.
         let reference = RefundReference::parse(&reference)
             .or_else(|_| RefundReference::parse(&due.refund.to_string()))
-            .map_err(later)?;
+            .map_err(|error| later(&error))?;
         owner.settle(&self.registry, CaptureNo(due.refund.capture()), SettledBy::Provider { reference }).await
     }
 }

@@ -78,7 +78,7 @@ impl Follower {
             tokio::select! {
                 biased;
                 Some(finished) = follower.attempts.join_next(), if follower.under_way > 0 => follower.finish(finished),
-                Some(group) = fed.recv(), if !behind => behind |= follower.take(group),
+                Some(group) = fed.recv(), if !behind => behind |= follower.take(&group),
                 Some(Redelivery(work)) = redeliveries.recv(), if follower.table.has_room() => follower.add(work),
                 () = until(follower.ready.first().copied()), if follower.under_way < ATTEMPTS_AT_ONCE => {}
                 _ = save.tick() => {
@@ -105,7 +105,7 @@ impl Follower {
     }
 
     /// Takes a committed group. Says whether there was no room for it, so that it has to be read again.
-    fn take(&mut self, group: Fed) -> bool {
+    fn take(&mut self, group: &Fed) -> bool {
         if group.upto <= self.table.position() {
             return false;
         }
@@ -124,7 +124,7 @@ impl Follower {
         match event {
             StreamEvent::Item(recorded) => self.look_at_item(stream, recorded),
             StreamEvent::Partition(recorded) => {
-                work_of_partition(stream, recorded).into_iter().for_each(|work| self.add(work))
+                work_of_partition(stream, recorded).into_iter().for_each(|work| self.add(work));
             }
         }
     }
@@ -238,7 +238,7 @@ impl Follower {
 
     async fn save(&mut self) {
         self.registry.open_follow_ups.store(self.table.len(), std::sync::atomic::Ordering::Relaxed);
-        let Some(bytes) = self.table.to_save() else { return };
+        let Some(bytes) = self.table.take_changed() else { return };
         let store = self.store.clone();
         // A write that fails is done again with the next change; until then a crash repeats more than it needs to.
         if let Ok(Err(why)) = tokio::task::spawn_blocking(move || store.save(bytes)).await {

@@ -65,7 +65,10 @@ impl Owner {
     pub(super) async fn place_order(&self, registry: &Arc<Registry>) -> Step<()> {
         let placed = match self {
             Self::Reservation(slot, ordinal) => {
-                let read = registry.ask(slot, Ask::Query(Query::AnyReservation(*ordinal))).await.map_err(later)?;
+                let read = registry
+                    .ask(slot, Ask::Query(Query::AnyReservation(*ordinal)))
+                    .await
+                    .map_err(|error| later(&error))?;
                 let Ok(Body::Reservation(view)) = read.outcome.map(|answer| answer.body) else {
                     return Err(Outcome::Done);
                 };
@@ -76,14 +79,15 @@ impl Owner {
                 Self::command(registry, slot, Command::PlaceOrder { claim, amount: None }).await
             }
             Self::Bundle(bundle) => {
-                let read = Self::read(registry, PartitionQuery::AnyBundle(*bundle)).await.map_err(later)?;
+                let read =
+                    Self::read(registry, PartitionQuery::AnyBundle(*bundle)).await.map_err(|error| later(&error))?;
                 let Ok(Body::Bundle(view)) = read.outcome.map(|answer| answer.body) else { return Err(Outcome::Done) };
                 let claim = BundleClaim { bundle: *bundle, customer: view.customer };
                 Self::partition(registry, PartitionCommand::PlaceOrder { claim, amount: None }).await
             }
         };
         // A refusal says that the hold is over.
-        placed.map_err(later)?.outcome.map(drop).map_err(|_| Outcome::Done)
+        placed.map_err(|error| later(&error))?.outcome.map(drop).map_err(|_| Outcome::Done)
     }
 
     /// The order as it is. `Err(Done)`: there is none.
@@ -92,7 +96,7 @@ impl Owner {
             Self::Reservation(slot, ordinal) => registry.ask(slot, Ask::Query(Query::AnyOrder(*ordinal))).await,
             Self::Bundle(bundle) => Self::read(registry, PartitionQuery::AnyOrder(*bundle)).await,
         };
-        match read.map_err(later)?.outcome.map(|answer| answer.body) {
+        match read.map_err(|error| later(&error))?.outcome.map(|answer| answer.body) {
             Ok(Body::Order(view)) => Ok(OrderNow {
                 id: view.summary.id,
                 state: view.summary.state,
@@ -120,7 +124,8 @@ impl Owner {
         match self {
             Self::Reservation(slot, _) => Ok(slot.view().settings.policy.payments.provider),
             Self::Bundle(bundle) => {
-                let read = Self::read(registry, PartitionQuery::AnyOrder(*bundle)).await.map_err(later)?;
+                let read =
+                    Self::read(registry, PartitionQuery::AnyOrder(*bundle)).await.map_err(|error| later(&error))?;
                 match read.outcome.map(|answer| answer.body) {
                     Ok(Body::BundleOrder(view)) => Ok(view.provider),
                     Ok(_) | Err(_) => Ok(None),
@@ -140,7 +145,7 @@ impl Owner {
                 Self::partition(registry, PartitionCommand::OfferPayment { bundle: *bundle, offer }).await
             }
         };
-        Ok(shown.map_err(later)?.outcome.is_ok())
+        Ok(shown.map_err(|error| later(&error))?.outcome.is_ok())
     }
 
     /// Every capture for it whose money is to go back, whether or not there ever was an order.
@@ -148,7 +153,8 @@ impl Owner {
         let mut due = Vec::new();
         match self {
             Self::Reservation(slot, ordinal) => {
-                let read = registry.ask(slot, Ask::Query(Query::RefundsOf(*ordinal))).await.map_err(later)?;
+                let read =
+                    registry.ask(slot, Ask::Query(Query::RefundsOf(*ordinal))).await.map_err(|error| later(&error))?;
                 if let Ok(Body::Captures { page, .. }) = read.outcome.map(|answer| answer.body) {
                     due.extend(page);
                 }
@@ -157,7 +163,7 @@ impl Owner {
                 let mut next = Some(CaptureNo(0));
                 while let Some(from) = next.take() {
                     let query = PartitionQuery::Captures { filter: CaptureFilter::Due, from, limit: CAPTURES_AT_ONCE };
-                    let read = Self::read(registry, query).await.map_err(later)?;
+                    let read = Self::read(registry, query).await.map_err(|error| later(&error))?;
                     if let Ok(Body::Captures { page, next: rest }) = read.outcome.map(|answer| answer.body) {
                         due.extend(page.into_iter().filter(|view| view.order == OrderId::of_bundle(*bundle)));
                         next = rest;
@@ -174,6 +180,6 @@ impl Owner {
             Self::Reservation(slot, _) => Self::command(registry, slot, Command::SettleRefund { capture, by }).await,
             Self::Bundle(_) => Self::partition(registry, PartitionCommand::SettleRefund { capture, by }).await,
         };
-        settled.map_err(later).map(drop)
+        settled.map_err(|error| later(&error)).map(drop)
     }
 }

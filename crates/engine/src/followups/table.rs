@@ -90,7 +90,7 @@ impl Table {
     }
 
     /// Its bytes, if it has changed since they were asked for last.
-    pub(crate) fn to_save(&mut self) -> Option<Vec<u8>> {
+    pub(crate) fn take_changed(&mut self) -> Option<Vec<u8>> {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
@@ -202,8 +202,8 @@ mod tests {
         let first = table.add(refund(1)).expect("new");
         table.add(refund(2)).expect("new");
         table.done(first);
-        let bytes = table.to_save().expect("it changed");
-        assert_eq!(table.to_save(), None, "and not since");
+        let bytes = table.take_changed().expect("it changed");
+        assert_eq!(table.take_changed(), None, "and not since");
         let again = Table::load(Some(&bytes)).expect("it is read");
         assert_eq!((again.position(), again.len()), (RecordNo(7), 1));
         assert_eq!(
@@ -237,7 +237,7 @@ mod tests {
         while let Some(pause) = table.failed(no, now) {
             pauses.push(pause.as_secs());
             now = table.get(no).expect("open").not_before;
-            table = Table::load(table.to_save().as_deref()).expect("it is read");
+            table = Table::load(table.take_changed().as_deref()).expect("it is read");
             no = table.numbers().next().expect("open");
         }
         assert_eq!(pauses.len(), TELLING_PAUSES_S.len());

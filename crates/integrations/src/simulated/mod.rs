@@ -114,7 +114,7 @@ impl SimulatedProvider {
     }
 
     /// Calls back as the order's fate has it.
-    fn call_back(&self, id: PaymentId, payment: Payment) {
+    fn call_back(&self, id: &PaymentId, payment: &Payment) {
         let fate = self.fate(payment.order);
         let after = match fate.late_by {
             Some(late_by) => {
@@ -140,7 +140,7 @@ impl SimulatedProvider {
         };
         let (pressed, captured) = self.books().press(id, declines, amount);
         if let Some(payment) = captured {
-            self.call_back(id.clone(), payment);
+            self.call_back(id, &payment);
         } else if pressed == Pressed::Declined
             && let Some(payment) = self.books().find(id)
         {
