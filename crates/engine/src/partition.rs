@@ -98,6 +98,11 @@ impl PartitionWriter {
         self.state.lock().await
     }
 
+    /// The id of a bundle, for a thread that may block.
+    pub(crate) fn blocking_id_of(&self, bundle: Ordinal) -> Option<BundleId> {
+        self.state.blocking_lock().partition.id_of(bundle)
+    }
+
     /// Notes what a commit made durable.
     pub(crate) fn publish(&self, ticket: Ticket) {
         self.durable.fetch_max(ticket.0, Ordering::AcqRel);

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(300);
 
 /// An engine on an empty log, and the disk under it.
-pub fn in_memory() -> (Engine, MemoryDisk) {
+pub fn in_memory(outside: engine::Outside) -> (Engine, MemoryDisk) {
     let disk = MemoryDisk::new(LogId::random());
     let log = engine::Unrecovered {
         partition: PartitionNo(0),
@@ -18,7 +18,7 @@ pub fn in_memory() -> (Engine, MemoryDisk) {
         follow_ups: engine::FollowUpStore::memory(),
     };
     let timeouts = Timeouts { judge_within: ANSWER_WITHIN / 2, answer_within: ANSWER_WITHIN };
-    let config = EngineConfig { timeouts, ..EngineConfig::default() };
+    let config = EngineConfig { timeouts, outside, ..EngineConfig::default() };
     let (engine, _) = Engine::open_logs(vec![log], &config, None).expect("an empty log opens");
     (engine, disk)
 }

@@ -34,12 +34,17 @@ impl Shop {
 
     /// With a configuration of the test's own.
     pub async fn open_with(configure: impl FnOnce(&mut ApiConfig)) -> Self {
+        Self::open_to(::engine::Outside::default(), configure).await
+    }
+
+    /// With a world outside.
+    pub async fn open_to(outside: ::engine::Outside, configure: impl FnOnce(&mut ApiConfig)) -> Self {
         let mut config = ApiConfig::new(Token::parse(OPERATOR).unwrap(), Token::parse(SERVICE).unwrap());
         configure(&mut config);
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (public_at, admin_at) = (public.local_addr().unwrap(), admin.local_addr().unwrap());
-        let (engine, disk) = engine::in_memory();
+        let (engine, disk) = engine::in_memory(outside);
         let served = engine.clone();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {

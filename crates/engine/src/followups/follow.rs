@@ -3,13 +3,13 @@
 use super::Outside;
 use super::execute::{Executor, Outcome};
 use super::feed::Fed;
-use super::notice::{self, About, messages};
+use super::notice::{self, About, bundle_told_of, messages, messages_of_bundle};
 use super::redelivery::Redelivery;
 use super::store::FollowUpStore;
 use super::table::Table;
 use super::work::{Work, is_of_interest, work_of, work_of_partition};
 use crate::registry::Registry;
-use domain::event::Recorded;
+use domain::event::{PartitionEvent, Recorded};
 use domain::ids::ItemNo;
 use eventlog::{RecordNo, StreamEvent};
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Follower {
             tokio::select! {
                 biased;
                 Some(finished) = follower.attempts.join_next(), if follower.under_way > 0 => follower.finish(finished),
-                Some(group) = fed.recv(), if !behind => behind |= follower.take(&group),
+                Some(group) = fed.recv(), if !behind => behind |= follower.take(&group).await,
                 Some(Redelivery(work)) = redeliveries.recv(), if follower.table.has_room() => follower.add(work),
                 () = until(follower.ready.first().copied()), if follower.under_way < ATTEMPTS_AT_ONCE => {}
                 _ = save.tick() => {
@@ -105,7 +105,7 @@ impl Follower {
     }
 
     /// Takes a committed group. Says whether there was no room for it, so that it has to be read again.
-    fn take(&mut self, group: &Fed) -> bool {
+    async fn take(&mut self, group: &Fed) -> bool {
         if group.upto <= self.table.position() {
             return false;
         }
@@ -114,19 +114,30 @@ impl Follower {
             return true;
         }
         for (item, event) in &group.events {
-            self.look_at(*item, event);
+            self.look_at(*item, event).await;
         }
         self.table.reached(group.upto);
         false
     }
 
-    fn look_at(&mut self, stream: ItemNo, event: &StreamEvent) {
+    async fn look_at(&mut self, stream: ItemNo, event: &StreamEvent) {
         match event {
             StreamEvent::Item(recorded) => self.look_at_item(stream, recorded),
-            StreamEvent::Partition(recorded) => {
-                work_of_partition(stream, recorded).into_iter().for_each(|work| self.add(work));
-            }
+            StreamEvent::Partition(recorded) => self.look_at_partition(stream, recorded).await,
         }
+    }
+
+    async fn look_at_partition(&mut self, stream: ItemNo, recorded: &Recorded<PartitionEvent>) {
+        work_of_partition(stream, recorded).into_iter().for_each(|work| self.add(work));
+        if !self.registry.endpoints.is_any() && !notice::are_logged() {
+            return;
+        }
+        let Some(bundle) = bundle_told_of(&recorded.event) else { return };
+        let id = self.registry.partition.lock().await.partition.id_of(bundle);
+        let messages = id.map(|id| messages_of_bundle(stream, id, recorded)).unwrap_or_default();
+        notice::log(&messages);
+        let work = self.registry.endpoints.tell(&messages);
+        work.into_iter().for_each(|work| self.add(work));
     }
 
     fn look_at_item(&mut self, item: ItemNo, recorded: &Recorded) {
@@ -171,7 +182,7 @@ impl Follower {
         match piece {
             Ok(Ok((upto, events))) => {
                 for (item, event) in &events {
-                    self.look_at(*item, event);
+                    self.look_at(*item, event).await;
                 }
                 self.table.reached(upto);
                 upto < goal

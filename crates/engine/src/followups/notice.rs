@@ -4,9 +4,9 @@
 //! tell repetitions.
 
 use domain::endpoint::Notice;
-use domain::event::{ClosedBy, Event, Recorded};
-use domain::identity::{ItemKey, OrderId, ReservationId};
-use domain::ids::{ItemNo, Ordinal};
+use domain::event::{ClosedBy, Event, PartitionEvent, Recorded};
+use domain::identity::{BundleId, ItemKey, OrderId, ReservationId};
+use domain::ids::{ItemNo, Ordinal, Seq};
 use domain::money::Money;
 use domain::payment::PaymentEvent;
 use domain::text::Sku;
@@ -79,8 +79,9 @@ pub(crate) const fn is_told(event: &Event) -> bool {
 /// The messages that an event leads to: a payment confirms a reservation and pays an order.
 pub(crate) fn messages(about: &About<'_>, recorded: &Recorded) -> Vec<Message> {
     let mut told = Vec::new();
-    let mut tell = |notice: Notice, data: Map<String, Value>| {
-        told.push(message(about, recorded, notice, data));
+    let mut tell = |notice: Notice, mut data: Map<String, Value>| {
+        data.insert("item".to_owned(), json!(about.sku.as_str()));
+        told.push(message(Place { stream: about.item, seq: recorded.seq, at: recorded.at }, notice, data));
     };
     match &recorded.event {
         Event::HoldPlaced { reservation, customer, quantity, deadline, .. } => {
@@ -118,32 +119,82 @@ pub(crate) fn messages(about: &About<'_>, recorded: &Recorded) -> Vec<Message> {
             }
             tell(Notice::ItemClosed, Map::new());
         }
-        Event::Payment { reservation, event } => payment(about, *reservation, event, &mut tell),
+        Event::Payment { reservation, event } => {
+            payment(event, &mut |notice, more| tell(notice, of(about, *reservation, more)));
+        }
         _ => {}
     }
     told
 }
 
-fn payment(
-    about: &About<'_>,
-    reservation: Ordinal,
-    event: &PaymentEvent,
-    tell: &mut impl FnMut(Notice, Map<String, Value>),
-) {
+/// Which bundle an event of a partition's own stream is about, if integrators are told of it.
+pub(crate) fn bundle_told_of(event: &PartitionEvent) -> Option<Ordinal> {
+    match event {
+        PartitionEvent::BundleHeld { bundle, .. }
+        | PartitionEvent::BundleOrdered { bundle, .. }
+        | PartitionEvent::BundleCancelled { bundle }
+        | PartitionEvent::BundleExpired { bundle, .. }
+        | PartitionEvent::Payment { bundle, .. } => Some(*bundle),
+        PartitionEvent::ItemRegistered { .. }
+        | PartitionEvent::PartitionKeyed { .. }
+        | PartitionEvent::PaymentUnmatched { .. }
+        | PartitionEvent::Endpoint { .. }
+        | PartitionEvent::ClockResumed { .. } => None,
+    }
+}
+
+/// The messages that an event about a bundle leads to: the same as of a reservation, with the bundle in its place.
+pub(crate) fn messages_of_bundle(stream: ItemNo, id: BundleId, recorded: &Recorded<PartitionEvent>) -> Vec<Message> {
+    let mut told = Vec::new();
+    let mut tell = |notice: Notice, more: Value| {
+        let mut data = Map::new();
+        data.insert("bundle".to_owned(), json!(id.to_string()));
+        data.insert("order".to_owned(), json!(OrderId::of_bundle(id).to_string()));
+        if let Value::Object(more) = more {
+            data.extend(more);
+        }
+        told.push(message(Place { stream, seq: recorded.seq, at: recorded.at }, notice, data));
+    };
+    match &recorded.event {
+        PartitionEvent::BundleHeld { held, amount, deadline, .. } => {
+            let lines = held.lines.iter();
+            let lines: Vec<Value> =
+                lines.map(|line| json!({ "item": line.sku.as_str(), "quantity": line.quantity.get() })).collect();
+            let more = json!({ "customer": held.customer.as_str(), "lines": lines, "amount": money(*amount),
+                               "expires_at": ms(*deadline) });
+            tell(Notice::ReservationHeld, more);
+        }
+        PartitionEvent::BundleOrdered { amount, release_at, .. } => {
+            tell(Notice::OrderCreated, json!({ "amount": money(*amount), "expires_at": ms(*release_at) }));
+        }
+        PartitionEvent::BundleCancelled { .. } => tell(Notice::ReservationCancelled, json!({})),
+        PartitionEvent::BundleExpired { .. } => tell(Notice::ReservationExpired, json!({})),
+        PartitionEvent::Payment { event, .. } => payment(event, &mut tell),
+        PartitionEvent::ItemRegistered { .. }
+        | PartitionEvent::PartitionKeyed { .. }
+        | PartitionEvent::PaymentUnmatched { .. }
+        | PartitionEvent::Endpoint { .. }
+        | PartitionEvent::ClockResumed { .. } => {}
+    }
+    told
+}
+
+/// What a payment tells of its order, whatever the order is of.
+fn payment(event: &PaymentEvent, tell: &mut impl FnMut(Notice, Value)) {
     match event {
         PaymentEvent::Captured { capture, .. } | PaymentEvent::LateHonoured { capture, .. } => {
-            tell(Notice::ReservationConfirmed, of(about, reservation, json!({})));
+            tell(Notice::ReservationConfirmed, json!({}));
             let more = json!({ "amount": money(capture.amount), "payment_reference": capture.payment.as_str() });
-            tell(Notice::OrderPaid, of(about, reservation, more));
+            tell(Notice::OrderPaid, more);
         }
         PaymentEvent::RefundDue { capture, .. } => {
             let more = json!({ "amount": money(capture.amount), "payment_reference": capture.payment.as_str() });
-            tell(Notice::OrderRefundDue, of(about, reservation, more));
+            tell(Notice::OrderRefundDue, more);
         }
         PaymentEvent::Unclaimed { .. } | PaymentEvent::OrderRefunded { .. } => {
-            tell(Notice::OrderRefundDue, of(about, reservation, json!({})));
+            tell(Notice::OrderRefundDue, json!({}));
         }
-        PaymentEvent::RefundSettled { .. } => tell(Notice::OrderRefunded, of(about, reservation, json!({}))),
+        PaymentEvent::RefundSettled { .. } => tell(Notice::OrderRefunded, json!({})),
         PaymentEvent::Offered { .. }
         | PaymentEvent::Failed { .. }
         | PaymentEvent::Parked { .. }
@@ -153,17 +204,24 @@ fn payment(
     }
 }
 
-fn message(about: &About<'_>, recorded: &Recorded, notice: Notice, mut data: Map<String, Value>) -> Message {
-    data.insert("item".to_owned(), json!(about.sku.as_str()));
-    data.insert("sequence".to_owned(), json!(recorded.seq.0));
-    let body = json!({ "type": notice.name(), "timestamp": ms(recorded.at), "data": data }).to_string();
-    Message { notice, id: id(about.item, recorded, notice), at: recorded.at, body }
+/// Where in the log an event stands.
+#[derive(Clone, Copy)]
+struct Place {
+    stream: ItemNo,
+    seq: Seq,
+    at: Timestamp,
 }
 
-/// Item, place in its stream, and kind: one event can lead to two messages.
-fn id(item: ItemNo, recorded: &Recorded, notice: Notice) -> String {
+fn message(place: Place, notice: Notice, mut data: Map<String, Value>) -> Message {
+    data.insert("sequence".to_owned(), json!(place.seq.0));
+    let body = json!({ "type": notice.name(), "timestamp": ms(place.at), "data": data }).to_string();
+    Message { notice, id: id(place, notice), at: place.at, body }
+}
+
+/// Stream, place in it, and kind: one event can lead to two messages.
+fn id(place: Place, notice: Notice) -> String {
     let kind = Notice::ALL.iter().position(|known| *known == notice).unwrap_or_default();
-    format!("evt_{:08x}{:016x}{kind:02x}", item.as_u32(), recorded.seq.0)
+    format!("evt_{:08x}{:016x}{kind:02x}", place.stream.as_u32(), place.seq.0)
 }
 
 fn of(about: &About<'_>, reservation: Ordinal, more: Value) -> Map<String, Value> {

@@ -1,9 +1,10 @@
 //! Messages told again: derived from the log once more, with the ids they had.
 
-use super::notice::{About, messages};
+use super::notice::{About, Message, bundle_told_of, messages, messages_of_bundle};
 use super::work::Work;
 use crate::registry::Registry;
 use domain::endpoint::Endpoint;
+use domain::ids::ItemNo;
 use domain::time::Timestamp;
 use eventlog::{LogReader, RecordNo, StreamEvent};
 use tokio::sync::mpsc;
@@ -23,10 +24,7 @@ pub(crate) fn read_again(
 ) -> Result<(), String> {
     for event in eventlog::events(reader, RecordNo(1)) {
         let (item, event) = event.map_err(|error| error.to_string())?;
-        let StreamEvent::Item(recorded) = event else { continue };
-        let Some(slot) = (recorded.at >= since).then(|| registry.slot(item)).flatten() else { continue };
-        let about = About { item, sku: &slot.sku, key: &slot.key };
-        for message in messages(&about, &recorded) {
+        for message in told_then(registry, item, &event, since) {
             if !endpoint.wants(message.notice, message.at) {
                 continue;
             }
@@ -38,4 +36,18 @@ pub(crate) fn read_again(
         }
     }
     Ok(())
+}
+
+fn told_then(registry: &Registry, stream: ItemNo, event: &StreamEvent, since: Timestamp) -> Vec<Message> {
+    match event {
+        StreamEvent::Item(recorded) if recorded.at >= since => {
+            let Some(slot) = registry.slot(stream) else { return Vec::new() };
+            messages(&About { item: stream, sku: &slot.sku, key: &slot.key }, recorded)
+        }
+        StreamEvent::Partition(recorded) if recorded.at >= since => {
+            let id = bundle_told_of(&recorded.event).and_then(|bundle| registry.partition.blocking_id_of(bundle));
+            id.map(|id| messages_of_bundle(stream, id, recorded)).unwrap_or_default()
+        }
+        StreamEvent::Item(_) | StreamEvent::Partition(_) => Vec::new(),
+    }
 }
