@@ -126,7 +126,7 @@ pub struct OrderBook {
     pub early_refunds: u8,
 }
 
-/// The facts of [`Books`], for a snapshot.
+/// The facts of `Books`, for a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 #[expect(missing_docs, reason = "the fields are those of Books")]
 pub struct BooksParts {
