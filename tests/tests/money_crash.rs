@@ -189,8 +189,7 @@ async fn all_holds_end(client: &Client) {
                 break;
             }
             assert!(asked < 600, "holds of two seconds still stand after a minute: {}", view.text);
-            // waits: for holds to end, which happens by the server's own clock.
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await; // waits: holds end by the server's own clock
         }
     }
 }
