@@ -65,7 +65,7 @@ pub enum PaymentState {
 pub enum Withdrawn {
     /// It cannot be paid any more.
     Cancelled,
-    /// Too late: the money was taken. Its report will come, or has.
+    /// Too late: the money was taken. Whether or not its report ever comes, the provider is asked for the amount.
     AlreadyPaid,
 }
 

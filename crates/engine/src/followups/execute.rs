@@ -4,13 +4,14 @@ use super::Outside;
 use super::owner::Owner;
 use super::work::Work;
 use crate::ports::{
-    Delivered, Delivery, EndpointSecret, PaymentProvider, PaymentRequest, ProviderError, RefundRequest, Withdrawn,
+    Delivered, Delivery, EndpointSecret, PaymentProvider, PaymentRequest, PaymentState, ProviderError, RefundRequest,
+    Withdrawn,
 };
 use crate::registry::Registry;
 use domain::endpoint::EndpointNo;
 use domain::ids::{CaptureNo, ItemNo, Ordinal};
-use domain::payment::{MoneyPlace, Offer, Provider, SettledBy};
-use domain::text::{PaymentId, RefundReference};
+use domain::payment::{MoneyPlace, Offer, PaymentReport, Provider, SettledBy, Told};
+use domain::text::{PaymentId, ProviderEventId, RefundReference};
 use domain::views::{CaptureView, OrderState};
 use std::sync::Arc;
 
@@ -57,7 +58,13 @@ impl Executor {
             Work::Offer { item, reservation } => self.offer(ItemNo::from_u32(*item), Ordinal(*reservation)).await,
             Work::Withdraw { item, reservation } => self.withdraw(ItemNo::from_u32(*item), Ordinal(*reservation)).await,
             Work::Notify { endpoint, id, body } => self.notify(EndpointNo(*endpoint), id, body).await,
-            Work::WithdrawUnseen { provider, payment } => self.withdraw_unseen(provider, payment).await,
+            Work::WithdrawUnseen { item, reservation, provider, payment } => {
+                let owner = self.owner(ItemNo::from_u32(*item), Ordinal(*reservation)).await;
+                match owner {
+                    Ok(owner) => self.withdraw_unseen(&owner, provider, payment).await,
+                    Err(outcome) => Err(outcome),
+                }
+            }
             Work::Refund { item, reservation } => self.refund(ItemNo::from_u32(*item), Ordinal(*reservation)).await,
         };
         done.unwrap_or_else(|outcome| outcome)
@@ -92,37 +99,63 @@ impl Executor {
         let opportunity = provider.create(&request).await.map_err(|error| of_provider(&error))?;
         let offer = Offer { provider: provider.provider(), payment: opportunity.payment, client: opportunity.client };
         let (provider, payment) = (offer.provider.name().to_owned(), offer.payment.as_str().to_owned());
+        let (item, reservation) = (stream.as_u32(), number.0);
         Ok(if owner.show(&self.registry, offer).await? {
             Outcome::Done
         } else {
             // Over before anybody could see it: nobody may use it any more.
-            Outcome::DoneAnd(Work::WithdrawUnseen { provider, payment })
+            Outcome::DoneAnd(Work::WithdrawUnseen { item, reservation, provider, payment })
         })
     }
 
     async fn withdraw(&self, stream: ItemNo, number: Ordinal) -> Step<Outcome> {
-        let order = self.owner(stream, number).await?.order(&self.registry).await?;
+        let owner = self.owner(stream, number).await?;
+        let order = owner.order(&self.registry).await?;
         let Some(payment) = &order.payment else { return Ok(Outcome::Done) };
-        let used = order.capture.as_ref().is_some_and(|capture| capture.payment == payment.offer.payment);
+        let used = order.captured.contains(&payment.offer.payment);
         if used || matches!(order.state, OrderState::AwaitingPayment { .. }) {
             return Ok(Outcome::Done);
         }
-        self.cancel(payment.offer.provider, &payment.offer.payment).await
+        self.cancel(&owner, payment.offer.provider, &payment.offer.payment).await
     }
 
-    async fn withdraw_unseen(&self, provider: &str, payment: &str) -> Step<Outcome> {
+    async fn withdraw_unseen(&self, owner: &Owner, provider: &str, payment: &str) -> Step<Outcome> {
         match (Provider::named(provider), PaymentId::parse(payment)) {
-            (Some(provider), Ok(payment)) => self.cancel(provider, &payment).await,
+            (Some(provider), Ok(payment)) => self.cancel(owner, provider, &payment).await,
             _ => Ok(Outcome::Never(format!("there is no payment {payment:?} of provider {provider:?}"))),
         }
     }
 
-    async fn cancel(&self, provider: Provider, payment: &PaymentId) -> Step<Outcome> {
+    async fn cancel(&self, owner: &Owner, provider: Provider, payment: &PaymentId) -> Step<Outcome> {
         let Some(provider) = self.provider(provider) else { return Ok(Outcome::Done) };
         match provider.cancel(payment).await.map_err(|error| of_provider(&error))? {
-            // Paid after all: its report comes or has come, and rule 9 says what becomes of the money.
-            Withdrawn::Cancelled | Withdrawn::AlreadyPaid => Ok(Outcome::Done),
+            Withdrawn::Cancelled => Ok(Outcome::Done),
+            Withdrawn::AlreadyPaid => self.hear_of_payment(owner, provider.as_ref(), payment).await,
         }
+    }
+
+    /// Money was taken that no report has told of. Reports are late, and some are lost for ever: the provider is asked
+    /// instead, and rule 9 says what becomes of the money. A report that comes after all tells of a known capture.
+    async fn hear_of_payment(
+        &self,
+        owner: &Owner,
+        provider: &dyn PaymentProvider,
+        payment: &PaymentId,
+    ) -> Step<Outcome> {
+        let state = provider.state(payment).await.map_err(|error| of_provider(&error))?;
+        let PaymentState::Captured(amount) = state else {
+            return Err(Outcome::Later(format!(
+                "the payment {payment} was paid when it was withdrawn, and now is {state:?}"
+            )));
+        };
+        // Reports are known by their ids; this one is named after the payment, so that asking twice tells once.
+        let report = ProviderEventId::parse(&format!("asked:{payment}"))
+            .or_else(|_| ProviderEventId::parse(payment.as_str()))
+            .map_err(|error| later(&error))?;
+        let told = Told::Captured(amount);
+        let report = PaymentReport { provider: provider.provider(), report, payment: payment.clone(), told };
+        owner.record(&self.registry, report).await?;
+        Ok(Outcome::Done)
     }
 
     /// Tells an endpoint. One that is off or gone meanwhile is not told.

@@ -9,8 +9,8 @@ use domain::identity::{BundleId, OrderId};
 use domain::ids::{CaptureNo, ItemNo, Ordinal};
 use domain::money::Money;
 use domain::partition::{BundleClaim, PartitionCommand, PartitionQuery, PartitionRequest};
-use domain::payment::{Capture, Offer, Provider, SettledBy};
-use domain::text::CustomerId;
+use domain::payment::{Capture, Offer, PaymentReport, Provider, SettledBy};
+use domain::text::{CustomerId, PaymentId};
 use domain::turn::Query;
 use domain::views::{Body, CaptureFilter, CaptureView, OrderState, PaymentView, StateView};
 use std::sync::Arc;
@@ -33,8 +33,13 @@ pub(super) struct OrderNow {
     pub(super) amount: Money,
     pub(super) customer: CustomerId,
     pub(super) payment: Option<PaymentView>,
-    pub(super) capture: Option<Capture>,
+    /// Every payment for it whose money was taken and is known of.
+    pub(super) captured: Vec<PaymentId>,
     pub(super) description: String,
+}
+
+fn captured(capture: Option<Capture>, refunds: Vec<CaptureView>) -> Vec<PaymentId> {
+    capture.into_iter().chain(refunds.into_iter().map(|refund| refund.record.capture)).map(|one| one.payment).collect()
 }
 
 impl Owner {
@@ -104,7 +109,7 @@ impl Owner {
                 description: format!("{} × {}", view.quantity.get(), view.sku),
                 customer: view.customer,
                 payment: view.payment,
-                capture: view.capture,
+                captured: captured(view.capture, view.refunds),
             }),
             Ok(Body::BundleOrder(view)) => Ok(OrderNow {
                 id: view.summary.id,
@@ -113,7 +118,7 @@ impl Owner {
                 description: format!("{} lines", view.lines.len()),
                 customer: view.customer,
                 payment: view.payment,
-                capture: view.capture,
+                captured: captured(view.capture, view.refunds),
             }),
             Ok(_) | Err(_) => Err(Outcome::Done),
         }
@@ -146,6 +151,21 @@ impl Owner {
             }
         };
         Ok(shown.map_err(|error| later(&error))?.outcome.is_ok())
+    }
+
+    /// Tells of money that the provider says was taken. What becomes of it, the owner judges; what it knew stays as it is.
+    pub(super) async fn record(&self, registry: &Arc<Registry>, report: PaymentReport) -> Step<()> {
+        let report = Box::new(report);
+        let recorded = match self {
+            Self::Reservation(slot, ordinal) => {
+                Self::command(registry, slot, Command::RecordPayment { reservation: *ordinal, report }).await
+            }
+            Self::Bundle(bundle) => {
+                Self::partition(registry, PartitionCommand::RecordPayment { bundle: *bundle, report }).await
+            }
+        };
+        let refused = recorded.map_err(|error| later(&error))?.outcome.err();
+        refused.map_or(Ok(()), |why| Err(Outcome::Never(format!("a payment that was taken is not accepted: {why:?}"))))
     }
 
     /// Every capture for it whose money is to go back, whether or not there ever was an order.

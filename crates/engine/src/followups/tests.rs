@@ -27,6 +27,8 @@ struct Bank {
     down: bool,
     hangs: bool,
     refuses_refunds: bool,
+    /// What was taken of whatever is asked for, though no report told of it.
+    taken: Option<Money>,
     created: BTreeMap<String, u32>,
     cancelled: Vec<String>,
     refunded: BTreeMap<String, u32>,
@@ -65,12 +67,15 @@ impl PaymentProvider for Fake {
     }
 
     fn state<'a>(&'a self, _: &'a PaymentId) -> Promised<'a, Result<PaymentState, ProviderError>> {
-        Box::pin(async { Ok(PaymentState::Open) })
+        Box::pin(async { Ok(self.bank().taken.map_or(PaymentState::Open, PaymentState::Captured)) })
     }
 
     fn cancel<'a>(&'a self, payment: &'a PaymentId) -> Promised<'a, Result<Withdrawn, ProviderError>> {
         Box::pin(async move {
             self.works().await?;
+            if self.bank().taken.is_some() {
+                return Ok(Withdrawn::AlreadyPaid);
+            }
             self.bank().cancelled.push(payment.as_str().to_owned());
             Ok(Withdrawn::Cancelled)
         })
@@ -211,6 +216,28 @@ async fn a_refund_that_is_due_is_done_once_and_settled() {
     assert_eq!((order.summary.state, order.refunds.len()), (OrderState::Paid, 1));
     assert_eq!(bank.bank().refunded.values().copied().collect::<Vec<_>>(), [1]);
     assert!(bank.bank().cancelled.is_empty(), "the opportunity that was used is not withdrawn");
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_payment_whose_report_is_lost_for_ever_is_found_when_its_order_ends_and_goes_back() {
+    let (disk, store, bank) = world();
+    let shop = Shop::open(&disk, &store, &bank, 1).await;
+    shop.told(reserve("ann")).await;
+    let order = shop.until(0, "ann", |order| order.payment.is_some()).await;
+    let payment = order.payment.expect("an opportunity").offer.payment;
+    bank.bank().taken = Some(Money { minor: 100, currency: Currency::parse("USD").expect("a currency") });
+    let claim = Claim { reservation: Ordinal(0), customer: customer("ann") };
+    shop.told(Command::CancelReservation(claim)).await;
+    let order = shop.until(0, "ann", |order| order.summary.state == OrderState::Refunded).await;
+    assert_eq!(order.refunds.iter().map(|refund| &refund.record.capture.payment).collect::<Vec<_>>(), [&payment]);
+    shop.pay(0, "evt-after-all", payment.as_str()).await;
+    let order = shop.until(0, "ann", |_| true).await;
+    assert_eq!(
+        (order.refunds.len(), bank.bank().refunded.len()),
+        (1, 1),
+        "a report that comes after all changes nothing"
+    );
     shop.engine.close().await;
 }
 

@@ -26,6 +26,10 @@ pub(crate) enum Work {
     },
     /// Withdraw an opportunity that was never shown to anybody.
     WithdrawUnseen {
+        /// The item.
+        item: u32,
+        /// Whose order.
+        reservation: u32,
         /// At which provider, by its name.
         provider: String,
         /// Which payment.

@@ -15,6 +15,10 @@ pub struct Rates {
     pub duplicate: u16,
     /// The first callback is lost; it is sent again after a while.
     pub lost: u16,
+    /// No callback ever comes: who wants to know has to ask.
+    pub silent: u16,
+    /// The callback comes before the customer's own page says that it is paid.
+    pub early: u16,
     /// The callback takes so long that the hold has ended.
     pub late: u16,
     /// Another amount is captured than was asked for.
@@ -29,7 +33,17 @@ impl Rates {
     /// Nothing goes wrong, and callbacks come at once.
     #[must_use]
     pub const fn none() -> Self {
-        Self { decline: 0, duplicate: 0, lost: 0, late: 0, wrong_amount: 0, callback_ms_min: 0, callback_ms_max: 0 }
+        Self {
+            decline: 0,
+            duplicate: 0,
+            lost: 0,
+            silent: 0,
+            early: 0,
+            late: 0,
+            wrong_amount: 0,
+            callback_ms_min: 0,
+            callback_ms_max: 0,
+        }
     }
 
     /// As real providers are on a bad day.
@@ -39,6 +53,8 @@ impl Rates {
             decline: 100,
             duplicate: 250,
             lost: 40,
+            silent: 10,
+            early: 100,
             late: 60,
             wrong_amount: 10,
             callback_ms_min: 5,
@@ -58,9 +74,11 @@ const LATE_MS: core::ops::Range<u64> = 1..1_500;
 pub struct Fate {
     /// Whether the first attempt is declined.
     pub declines_first: bool,
-    /// How often the callback is sent: at least once.
+    /// How often the callback is sent. Never, where it is lost for good.
     pub copies: u8,
-    /// How long after the capture it is sent, unless it is late.
+    /// Whether it is sent before the customer's page answers.
+    pub is_early: bool,
+    /// How long after the capture it is sent, unless it is early or late.
     pub callback_after: Duration,
     /// How long after the end of the hold it is sent, if it is late.
     pub late_by: Option<Duration>,
@@ -82,13 +100,19 @@ impl Fate {
         let (declines_first, is_double) = (happens(rates.decline), happens(rates.duplicate));
         let (is_lost, is_late, is_wrong_amount) =
             (happens(rates.lost), happens(rates.late), happens(rates.wrong_amount));
-        let copies = if is_double { random.random_range(2..=5) } else { 1 };
+        let (is_silent, is_early) = (happens(rates.silent), happens(rates.early));
+        let copies = match (is_silent, is_double) {
+            (true, _) => 0,
+            (false, true) => random.random_range(2..=5),
+            (false, false) => 1,
+        };
         let soon = random.random_range(rates.callback_ms_min..=rates.callback_ms_max);
         let lost = if is_lost { random.random_range(LOST_MS) } else { 0 };
         let late = random.random_range(LATE_MS);
         Self {
             declines_first,
             copies,
+            is_early: is_early && !is_late && !is_silent,
             callback_after: Duration::from_millis(soon + lost),
             late_by: is_late.then(|| Duration::from_millis(late)),
             is_wrong_amount,
@@ -121,9 +145,13 @@ mod tests {
         let rough = Rates::rough();
         assert!((800..1_200).contains(&count(&rough, |fate| fate.declines_first)));
         assert!((2_200..2_800).contains(&count(&rough, |fate| fate.copies > 1)));
+        assert!((50..150).contains(&count(&rough, |fate| fate.copies == 0)));
+        assert!((800..1_200).contains(&count(&rough, |fate| fate.is_early)));
         assert!((450..750).contains(&count(&rough, |fate| fate.late_by.is_some())));
-        let trouble =
-            |fate: &Fate| fate.declines_first || fate.copies > 1 || fate.late_by.is_some() || fate.is_wrong_amount;
+        let trouble = |fate: &Fate| {
+            let callback = fate.copies != 1 || fate.is_early || fate.late_by.is_some();
+            callback || fate.declines_first || fate.is_wrong_amount
+        };
         assert_eq!(count(&Rates::none(), trouble), 0);
     }
 }

@@ -1,5 +1,5 @@
 //! The simulated payment provider: takes no money, keeps honest books about it, and calls back the real webhook route
-//! as real providers do: early, late, twice, or only after a while.
+//! as real providers do: early, late, twice, only after a while, or never.
 //!
 //! What it does not do: pay by itself. Its customers press a button on its page ([`SimulatedProvider`] is a
 //! [`PaymentPage`]), which the HTTP front serves.
@@ -113,9 +113,13 @@ impl SimulatedProvider {
         });
     }
 
-    /// Calls back as the order's fate has it.
-    fn call_back(&self, id: &PaymentId, payment: &Payment) {
+    /// Calls back as the order's fate has it: early ones before this returns.
+    async fn call_back(&self, id: &PaymentId, payment: &Payment) {
         let fate = self.fate(payment.order);
+        if fate.is_early {
+            self.inner.callbacks.captured(id, payment).await;
+            return;
+        }
         let after = match fate.late_by {
             Some(late_by) => {
                 let left = payment.expires_at.since(callback::now()).as_millis();
@@ -132,7 +136,7 @@ impl SimulatedProvider {
         }
     }
 
-    fn pressed(&self, id: &PaymentId) -> Pressed {
+    async fn pressed(&self, id: &PaymentId) -> Pressed {
         let declines = |order| self.fate(order).declines_first;
         let amount = |order, asked: Money| {
             let wrong = self.fate(order).is_wrong_amount && asked.minor > 1;
@@ -140,7 +144,7 @@ impl SimulatedProvider {
         };
         let (pressed, captured) = self.books().press(id, declines, amount);
         if let Some(payment) = captured {
-            self.call_back(id, &payment);
+            self.call_back(id, &payment).await;
         } else if pressed == Pressed::Declined
             && let Some(payment) = self.books().find(id)
         {
@@ -153,7 +157,7 @@ impl SimulatedProvider {
 
 impl PaymentPage for SimulatedProvider {
     fn press<'a>(&'a self, payment: &'a PaymentId) -> Promised<'a, Pressed> {
-        Box::pin(async move { self.pressed(payment) })
+        Box::pin(self.pressed(payment))
     }
 }
 

@@ -85,6 +85,19 @@ async fn a_customer_who_presses_the_button_is_charged_once_and_the_server_hears_
 }
 
 #[tokio::test]
+async fn a_callback_may_come_before_the_page_answers_or_never_and_who_asks_is_told() {
+    for (rates, reports) in
+        [(Rates { early: 1_000, ..Rates::none() }, 1), (Rates { silent: 1_000, ..Rates::none() }, 0)]
+    {
+        let (provider, heard) = provider(rates).await;
+        let payment = provider.create(&request(1)).await.expect("an opportunity").payment;
+        assert_eq!(provider.press(&payment).await, Pressed::Charged);
+        assert_eq!(heard.reports.lock().expect("no panic").len(), reports);
+        assert_eq!(provider.state(&payment).await, Ok(PaymentState::Captured(money(500))));
+    }
+}
+
+#[tokio::test]
 async fn a_callback_that_is_not_taken_is_sent_again_with_the_same_id() {
     let (provider, heard) = provider(Rates { duplicate: 1_000, ..Rates::none() }).await;
     heard.refuses.store(2, Ordering::SeqCst);
