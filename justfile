@@ -28,3 +28,7 @@ bench:
 # What some tests need beyond Rust (strace), from the distribution.
 tools:
     bash tests/install-tools.sh
+
+# The proofs with larger numbers than the test command has, and a file with what came out.
+prove FILE:
+    cargo run --release -p tests --bin prove -- {{FILE}}

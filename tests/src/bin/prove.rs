@@ -1,0 +1,113 @@
+//! Runs the proofs with larger numbers than the test command does, and writes down what came out, whatever it was.
+//!
+//! `cargo run --release -p tests --bin prove -- docs/evidence/<name>.json`
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// One proof: a test that takes its size from the environment.
+struct Proof {
+    /// What it shows, by its number in the plan of proofs.
+    shows: &'static str,
+    package: &'static str,
+    test: &'static str,
+    sizes: &'static [(&'static str, &'static str)],
+}
+
+/// About a quarter of an hour on two cores.
+const PROOFS: &[Proof] = &[
+    Proof {
+        shows: "R11, R12: the core answers as a clerk would who keeps a small shop by hand",
+        package: "domain",
+        test: "small_scope",
+        sizes: &[("HOLDFAST_SMALL_SCOPE", "4"), ("HOLDFAST_WALKS", "200000")],
+    },
+    Proof {
+        shows: "P1, P2: any set of webhooks in any order ends in one state, and no money is lost",
+        package: "domain",
+        test: "webhook_sets",
+        sizes: &[("HOLDFAST_WEBHOOK_SETS", "100000")],
+    },
+    Proof {
+        shows: "R1: kill -9 under load loses nothing acknowledged and oversells nothing",
+        package: "tests",
+        test: "crash",
+        sizes: &[("HOLDFAST_CRASH_CYCLES", "100")],
+    },
+    Proof {
+        shows: "R1 with bundles and payments: no bundle in parts, every payment in the books once",
+        package: "tests",
+        test: "money_crash",
+        sizes: &[("HOLDFAST_CRASH_CYCLES", "100")],
+    },
+    Proof {
+        shows: "R13: HTTP histories across kill -9 are linearizable",
+        package: "tests",
+        test: "linearizable",
+        sizes: &[("HOLDFAST_HISTORIES", "150")],
+    },
+];
+
+/// Lines of a proof's own that are kept: the last ones, which sum up.
+const LINES_KEPT: usize = 6;
+
+fn main() -> Result<()> {
+    let Some(path) = std::env::args().nth(1) else {
+        bail!("say where the figures go: cargo run --release -p tests --bin prove -- docs/evidence/<name>.json");
+    };
+    let mut results = Vec::new();
+    for proof in PROOFS {
+        println!("{} ({})", proof.shows, proof.test);
+        let result = run(proof)?;
+        println!("  {}", result.get("outcome").and_then(Value::as_str).unwrap_or("?"));
+        results.push(result);
+    }
+    let failed = results.iter().any(|result| result.get("outcome") != Some(&json!("held")));
+    let evidence = json!({
+        "commit": say("git", &["describe", "--always", "--dirty"])?,
+        "compiler": say("rustc", &["--version"])?,
+        "kernel": say("uname", &["-sr"])?,
+        "cores": std::thread::available_parallelism()?.get(),
+        "proofs": results,
+    });
+    let text = serde_json::to_string_pretty(&evidence)?;
+    std::fs::write(Path::new(&path), text + "\n").with_context(|| format!("{path} cannot be written"))?;
+    if failed {
+        bail!("not everything held; {path} says what");
+    }
+    Ok(())
+}
+
+/// Runs one and tells what came out; `Err` only where it could not be run at all.
+fn run(proof: &Proof) -> Result<Value> {
+    let mut command = Command::new("cargo");
+    command.args(["test", "--release", "--locked", "-p", proof.package, "--test", proof.test, "--", "--nocapture"]);
+    command.envs(proof.sizes.iter().copied()).stderr(Stdio::inherit());
+    let began = Instant::now();
+    let output = command.output().context("cargo cannot be run")?;
+    let told = String::from_utf8_lossy(&output.stdout);
+    let own: Vec<&str> = told.lines().filter(|line| is_own(line)).collect();
+    Ok(json!({
+        "shows": proof.shows,
+        "command": format!("cargo test --release -p {} --test {}", proof.package, proof.test),
+        "sizes": proof.sizes.iter().copied().collect::<std::collections::BTreeMap<_, _>>(),
+        "outcome": if output.status.success() { "held" } else { "FAILED" },
+        "seconds": began.elapsed().as_secs(),
+        "lines": own.len(),
+        "says": own.iter().skip(own.len().saturating_sub(LINES_KEPT)).collect::<Vec<_>>(),
+    }))
+}
+
+/// What a test prints by itself, without what the harness does.
+fn is_own(line: &str) -> bool {
+    let harness = ["running ", "test ", "failures:", "proptest:"];
+    !line.trim().is_empty() && !harness.iter().any(|beginning| line.starts_with(beginning))
+}
+
+fn say(program: &str, arguments: &[&str]) -> Result<String> {
+    let output = Command::new(program).args(arguments).output().with_context(|| format!("{program} cannot be run"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
