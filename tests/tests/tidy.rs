@@ -159,3 +159,18 @@ fn decision_notes_are_numbered_without_gaps_and_code_cites_ones_that_exist() {
         }
     }
 }
+
+#[test]
+fn every_test_that_the_safety_document_names_exists() {
+    let sources: String = sources().into_iter().map(|(_, text)| text).collect();
+    let text = std::fs::read_to_string(Path::new(ROOT).join("docs/safety.md")).expect("the document");
+    let words = |name: &&str| {
+        name.matches('_').count() >= 3
+            && !name.contains(|c: char| !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'))
+    };
+    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(words).collect();
+    assert!(named.len() > 30, "it names tests");
+    for name in named {
+        assert!(sources.contains(&format!("fn {name}(")), "there is no test {name}");
+    }
+}
