@@ -1,7 +1,7 @@
 //! Whether a recorded history of one item is linearizable: whether every answer is one that a single clerk could have
 //! given, working through the requests one at a time, each somewhere between its call and its return.
 //!
-//! The clerk ([`Clerk`]) is written on its own, from the rules and not from the engine: a list of holders, a list of
+//! The clerk is written on its own, from the rules and not from the engine: a list of holders, a list of
 //! those who wait. The search is Wing and Gong's, with Lowe's memory of the situations it was in before.
 
 use std::collections::{BTreeSet, HashSet};
@@ -76,7 +76,7 @@ pub enum Found {
         /// What could have been next and was answered otherwise than the clerk would.
         stuck_at: Vec<String>,
     },
-    /// The search gave up after [`SITUATIONS_MAX`] situations.
+    /// The search gave up after as many situations as it may look at.
     Undecided {
         /// How many operations the longest order explains.
         explained: usize,
