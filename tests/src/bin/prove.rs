@@ -44,6 +44,12 @@ const PROOFS: &[Proof] = &[
         sizes: &[("HOLDFAST_CRASH_CYCLES", "100")],
     },
     Proof {
+        shows: "R2, R5: a death or an error at the k-th write, sync or rename loses nothing acknowledged",
+        package: "tests",
+        test: "system_calls",
+        sizes: &[("HOLDFAST_SYSTEM_CALLS", "200")],
+    },
+    Proof {
         shows: "R13: HTTP histories across kill -9 are linearizable",
         package: "tests",
         test: "linearizable",
