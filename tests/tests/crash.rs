@@ -15,16 +15,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::client::fresh_key;
-use tests::{Answer, Client, Server};
+use tests::{Answer, Client, Server, from_environment};
 
 /// How often the process is killed. The deep tier sets it higher.
 fn cycles() -> u64 {
-    std::env::var("HOLDFAST_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(25)
+    from_environment("HOLDFAST_CRASH_CYCLES", 25)
 }
 
 /// Printed, and taken from the environment to repeat a run's choices.
 fn seed() -> u64 {
-    std::env::var("HOLDFAST_CRASH_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_260_101)
+    from_environment("HOLDFAST_CRASH_SEED", 20_260_101)
 }
 
 const STOCK: u32 = 400;

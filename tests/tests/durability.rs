@@ -1,20 +1,8 @@
 //! Every acknowledged write is synced first, and concurrent requests share the sync: counted by strace.
 
 use http::StatusCode;
-use std::process::Stdio;
-use tests::{Server, server};
+use tests::{Server, server, strace_is_here};
 use tokio::process::Command;
-
-/// Whether strace is here. Where CI says that nothing may be skipped, it has to be.
-fn strace_is_here() -> bool {
-    let found = std::process::Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok();
-    let must_run = std::env::var_os("HOLDFAST_TESTS_MUST_RUN").is_some();
-    assert!(found || !must_run, "strace is missing; tests/install-tools.sh installs it");
-    if !found {
-        println!("SKIPPED: strace is not installed; run tests/install-tools.sh, then this test counts syncs");
-    }
-    found
-}
 
 /// The syncs of the log's own file in a trace. The anchor and whatever else is synced does not count.
 fn syncs(trace: &str) -> usize {
@@ -23,7 +11,7 @@ fn syncs(trace: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_client_pays_one_sync_a_write_and_a_crowd_shares_them() {
-    if !strace_is_here() {
+    if !strace_is_here("counts syncs") {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");

@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tests::history::{Answered, Asked, Found, Operation, Stands, Who, explain, out_of_order};
-use tests::{Answer, Client, Server};
+use tests::{Answer, Client, Server, from_environment};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 /// How many histories are recorded. The deep tier sets it higher.
 fn histories() -> u64 {
-    std::env::var("HOLDFAST_HISTORIES").ok().and_then(|text| text.parse().ok()).unwrap_or(6)
+    from_environment("HOLDFAST_HISTORIES", 6)
 }
 
 /// Printed, and taken from the environment to repeat a run's choices.
 fn seed() -> u64 {
-    std::env::var("HOLDFAST_HISTORY_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_121)
+    from_environment("HOLDFAST_HISTORY_SEED", 20_261_121)
 }
 
 const STOCK: usize = 4;

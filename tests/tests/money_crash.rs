@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tests::client::fresh_key;
-use tests::{Answer, Client, Server};
+use tests::{Answer, Client, Server, from_environment};
 use tokio::process::Command;
 
 const SECRET: &str = "the-provider-and-we-know-this";
@@ -28,12 +28,12 @@ const CUSTOMERS_AT_ONCE: u64 = 12;
 
 /// How often the process is killed. The deep tier sets it higher.
 fn cycles() -> u64 {
-    std::env::var("HOLDFAST_CRASH_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(25)
+    from_environment("HOLDFAST_CRASH_CYCLES", 25)
 }
 
 /// Printed, and taken from the environment to repeat a run's choices.
 fn seed() -> u64 {
-    std::env::var("HOLDFAST_CRASH_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_260_103)
+    from_environment("HOLDFAST_CRASH_SEED", 20_260_103)
 }
 
 /// Of each item: some cycles run into its end, most do not.

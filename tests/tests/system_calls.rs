@@ -4,13 +4,12 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Stdio;
-use tests::{Answer, Client, Server, server};
+use tests::{Answer, Client, Server, from_environment, server, strace_is_here};
 use tokio::process::Command;
 
 /// Up to which k. Each family ends by itself where the whole visit goes through, which is well before this.
 fn calls() -> u32 {
-    std::env::var("HOLDFAST_SYSTEM_CALLS").ok().and_then(|text| text.parse().ok()).unwrap_or(30)
+    from_environment("HOLDFAST_SYSTEM_CALLS", 30)
 }
 
 /// System calls, and what strace does at the k-th of a thread.
@@ -24,17 +23,6 @@ const FAULTS: [(&str, &str); 5] = [
 
 const STOCK: u32 = 5;
 const CUSTOMERS: usize = 8;
-
-/// Whether strace is here. Where CI says that nothing may be skipped, it has to be.
-fn strace_is_here() -> bool {
-    let found = std::process::Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_ok();
-    let must_run = std::env::var_os("HOLDFAST_TESTS_MUST_RUN").is_some();
-    assert!(found || !must_run, "strace is missing; tests/install-tools.sh installs it");
-    if !found {
-        println!("SKIPPED: strace is not installed; run tests/install-tools.sh, then this test kills at system calls");
-    }
-    found
-}
 
 /// One customer's request, always under the same key.
 async fn reserve(client: &Client, number: usize) -> Option<Answer> {
@@ -89,7 +77,7 @@ async fn converge(data: &Path, told: &[Option<Answer>], what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_death_or_an_error_at_any_system_call_loses_nothing_acknowledged() {
-    if !strace_is_here() {
+    if !strace_is_here("kills at system calls") {
         return;
     }
     for (calls_of, fault) in FAULTS {
@@ -101,6 +89,12 @@ async fn a_death_or_an_error_at_any_system_call_loses_nothing_acknowledged() {
             server.client.open_item("lamp", STOCK, Value::Null).await.expect("an item");
             server.kill().await.expect("killed");
             let told = visit(dir.path(), calls_of, fault, k).await;
+            let silent_from = told.iter().position(Option::is_none).unwrap_or(told.len());
+            let after = told.iter().skip(silent_from).flatten().count();
+            assert_eq!(
+                after, 0,
+                "{fault} at call {k} of {calls_of}: something was acknowledged after what could not be"
+            );
             converge(dir.path(), &told, &format!("{fault} at call {k} of {calls_of}")).await;
             if told.iter().all(Option::is_some) {
                 break;

@@ -104,23 +104,29 @@ pub(crate) fn work_of(item: ItemNo, recorded: &Recorded, terms: Terms) -> Option
         Event::ReservationCancelled { reservation, released } => {
             terms.provider.filter(|_| released.get() > 0).map(|_| withdraw(*reservation))
         }
-        Event::Payment { reservation, event } => match &**event {
-            PaymentEvent::RefundDue { .. }
-            | PaymentEvent::Unclaimed { .. }
-            | PaymentEvent::OrderRefunded { .. }
-            // A capture that a backend had confirmed can be refunded once its provider is known.
-            | PaymentEvent::Noted { .. } => Some(Work::Refund { item, reservation: reservation.0 }),
-            PaymentEvent::Captured { .. } | PaymentEvent::LateHonoured { .. } => {
-                terms.provider.map(|_| withdraw(*reservation))
-            }
-            PaymentEvent::Offered { .. }
-            | PaymentEvent::Failed { .. }
-            | PaymentEvent::Parked { .. }
-            | PaymentEvent::Disputed { .. }
-            | PaymentEvent::RefundReported { .. }
-            | PaymentEvent::RefundSettled { .. } => None,
-        },
+        Event::Payment { reservation, event } => work_of_payment(item, *reservation, event, terms.provider.is_some()),
         _ => None,
+    }
+}
+
+/// What follows from money, whoever's order it is for. `is_asked`: a provider may have shown an opportunity.
+fn work_of_payment(item: u32, owner: Ordinal, event: &PaymentEvent, is_asked: bool) -> Option<Work> {
+    let reservation = owner.0;
+    match event {
+        PaymentEvent::RefundDue { .. }
+        | PaymentEvent::Unclaimed { .. }
+        | PaymentEvent::OrderRefunded { .. }
+        // A capture that a backend had confirmed can be refunded once its provider is known.
+        | PaymentEvent::Noted { .. } => Some(Work::Refund { item, reservation }),
+        PaymentEvent::Captured { .. } | PaymentEvent::LateHonoured { .. } => {
+            is_asked.then_some(Work::Withdraw { item, reservation })
+        }
+        PaymentEvent::Offered { .. }
+        | PaymentEvent::Failed { .. }
+        | PaymentEvent::Parked { .. }
+        | PaymentEvent::Disputed { .. }
+        | PaymentEvent::RefundReported { .. }
+        | PaymentEvent::RefundSettled { .. } => None,
     }
 }
 
@@ -136,19 +142,7 @@ pub(crate) fn work_of_partition(stream: ItemNo, recorded: &Recorded<PartitionEve
         PartitionEvent::BundleCancelled { bundle } | PartitionEvent::BundleExpired { bundle, .. } => {
             Some(withdraw(*bundle))
         }
-        PartitionEvent::Payment { bundle, event } => match &**event {
-            PaymentEvent::RefundDue { .. }
-            | PaymentEvent::Unclaimed { .. }
-            | PaymentEvent::OrderRefunded { .. }
-            | PaymentEvent::Noted { .. } => Some(Work::Refund { item, reservation: bundle.0 }),
-            PaymentEvent::Captured { .. } | PaymentEvent::LateHonoured { .. } => Some(withdraw(*bundle)),
-            PaymentEvent::Offered { .. }
-            | PaymentEvent::Failed { .. }
-            | PaymentEvent::Parked { .. }
-            | PaymentEvent::Disputed { .. }
-            | PaymentEvent::RefundReported { .. }
-            | PaymentEvent::RefundSettled { .. } => None,
-        },
+        PartitionEvent::Payment { bundle, event } => work_of_payment(item, *bundle, event, true),
         PartitionEvent::ItemRegistered { .. }
         | PartitionEvent::PartitionKeyed { .. }
         | PartitionEvent::BundleOrdered { .. }
