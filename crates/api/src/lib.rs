@@ -20,4 +20,4 @@ mod wire;
 
 pub use config::{ApiConfig, Connections, GatewayConfig, Timeouts, Token, TokenError};
 pub use network::{PeerNetwork, PeerNetworkError};
-pub use server::{Drained, serve};
+pub use server::{Drained, serve, serve_router};

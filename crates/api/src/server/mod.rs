@@ -12,6 +12,7 @@ use crate::config::ApiConfig;
 use crate::front::Front;
 use crate::request_id::RequestIds;
 use crate::routes;
+use axum::Router;
 use engine::handle::Engine;
 use listener::Listener;
 use std::sync::Arc;
@@ -59,4 +60,27 @@ pub async fn serve(
     tokio::join!(public.wait(), admin.wait());
     tracing::warn!(cut_off, "connections were cut off at the drain timeout");
     Drained { cut_off }
+}
+
+/// Serves routes of somebody else's behind the same accept loop and front, until `shutdown` resolves. A bench compares
+/// the server with it: what is left when nothing is decided and nothing is written. The engine gives the time.
+pub async fn serve_router(
+    socket: TcpListener,
+    router: Router,
+    engine: Engine,
+    config: ApiConfig,
+    shutdown: impl Future<Output = ()>,
+) {
+    let (stage, watching) = watch::channel(Stage::Running);
+    let (timeouts, most) = (config.timeouts, config.connections.public);
+    let app = Arc::new(App::new(engine, config, watching.clone()));
+    let front = Arc::new(Front::new(app, router, Arc::new(RequestIds::new())));
+    let listener = Listener::new(socket, front, most, timeouts, watching);
+    tokio::select! {
+        () = shutdown => {}
+        () = listener.accept() => {}
+    }
+    let connections = listener.close();
+    stage.send_replace(Stage::Draining);
+    let _cut_off = tokio::time::timeout(timeouts.drain, connections.wait()).await;
 }

@@ -1,0 +1,76 @@
+//! Who is measured: a program that answers `POST /v1/items/{sku}/reservations`, each in a process of its own.
+//!
+//! The rungs of the ladder are what stands between a server that decides nothing and one that may be believed. All of
+//! them are reached the same way, over HTTP, and answer the same request with a body of the same size. A further one
+//! (a peer: another database behind the same front) is one more variant here and one more arm in [`crate::inside`],
+//! which serves it; nothing else has to know of it. How it is started and stopped is [`crate::process`]'s.
+
+use std::fmt;
+
+/// Who is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Contestant {
+    /// axum as anybody would start it, with a handler that reads the body and answers the same bytes.
+    Axum,
+    /// The same handler behind Holdfast's own accept loop and front.
+    Noop,
+    /// The engine with its log in memory, over HTTP.
+    Actor,
+    /// The engine with its log on disk and every sync left out.
+    Unsynced,
+    /// The shipped server: `holdfast serve`.
+    Durable,
+}
+
+impl Contestant {
+    /// The ladder, from nothing to durable.
+    pub const LADDER: [Self; 5] = [Self::Axum, Self::Noop, Self::Actor, Self::Unsynced, Self::Durable];
+
+    /// Its name on the command line, in files and in tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Axum => "axum",
+            Self::Noop => "noop",
+            Self::Actor => "actor",
+            Self::Unsynced => "unsynced",
+            Self::Durable => "durable",
+        }
+    }
+
+    /// What it is, in a few words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Axum => "axum, no-op",
+            Self::Noop => "our front, no-op",
+            Self::Actor => "+ engine, log in memory",
+            Self::Unsynced => "+ log on disk, no sync",
+            Self::Durable => "holdfast serve",
+        }
+    }
+
+    /// Whether it has items that an operator makes, and can be asked how many are left.
+    #[must_use]
+    pub const fn has_operators(self) -> bool {
+        match self {
+            Self::Axum | Self::Noop => false,
+            Self::Actor | Self::Unsynced | Self::Durable => true,
+        }
+    }
+
+    /// Whether it leaves a log of Holdfast's behind that can be read after it stopped.
+    #[must_use]
+    pub const fn leaves_a_log(self) -> bool {
+        match self {
+            Self::Axum | Self::Noop | Self::Actor => false,
+            Self::Unsynced | Self::Durable => true,
+        }
+    }
+}
+
+impl fmt::Display for Contestant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

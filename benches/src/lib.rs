@@ -1,0 +1,28 @@
+//! The bench: contestants in processes of their own, load from outside over HTTP, and ratios measured side by side.
+//!
+//! It promises no absolute figure. What it prints is the ratio of two servers measured alternately on one machine in
+//! one run, and it prints nothing for a run whose audit fails or whose generator could not keep up.
+
+pub mod contestant;
+pub mod inside;
+pub mod operator;
+pub mod process;
+pub mod reply;
+
+pub mod load;
+
+pub mod audit;
+pub mod probe;
+
+mod commit;
+mod core;
+
+use hdrhistogram::Histogram;
+
+/// What was measured, and how it came out.
+type Measured = Vec<(String, Histogram<u64>)>;
+
+/// A histogram from a nanosecond to a minute with three digits.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("these bounds are good")
+}

@@ -1,0 +1,130 @@
+//! The open loop: customers come when their schedule says.
+//!
+//! One task hands out arrivals as they fall due, to a free connection or to a queue; latency counts from when an
+//! arrival was due, so waiting for a connection is part of it. Whoever has no answer at the deadline is written down
+//! with it, sent or not.
+
+use super::Thread;
+use super::connection::Connection;
+use super::schedule::Schedule;
+use super::tally::{Ending, micros};
+use super::timer::Timer;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::timeout_at;
+
+/// How many connections are told at once before the runtime looks after sockets again: a burst of arrivals must not
+/// keep answers from being read.
+const HANDED_OUT_AT_ONCE: usize = 64;
+
+/// Where arrivals meet connections.
+struct Desk {
+    due: RefCell<VecDeque<Instant>>,
+    idle: RefCell<Vec<usize>>,
+    bells: Vec<Notify>,
+    is_over: Cell<bool>,
+}
+
+impl Desk {
+    fn arrive(&self, due: Instant) {
+        self.due.borrow_mut().push_back(due);
+        if let Some(bell) = self.idle.borrow_mut().pop().and_then(|index| self.bells.get(index)) {
+            bell.notify_one();
+        }
+    }
+
+    /// The next arrival, when there is one; none any more when the run is over.
+    async fn take(&self, index: usize) -> Option<Instant> {
+        loop {
+            if let Some(due) = self.due.borrow_mut().pop_front() {
+                return Some(due);
+            }
+            if self.is_over.get() {
+                return None;
+            }
+            self.idle.borrow_mut().push(index);
+            self.bells.get(index)?.notified().await;
+        }
+    }
+
+    fn close(&self) {
+        self.is_over.set(true);
+        self.bells.iter().for_each(Notify::notify_one);
+    }
+}
+
+pub(super) async fn run(thread: &Rc<Thread>, connections: Vec<Connection>, schedule: &Schedule) -> std::io::Result<()> {
+    let bells = connections.iter().map(|_| Notify::new()).collect();
+    let (due, idle, is_over) = (RefCell::default(), RefCell::default(), Cell::new(false));
+    let desk = Rc::new(Desk { due, idle, bells, is_over });
+    let mut loops = JoinSet::new();
+    for (index, connection) in connections.into_iter().enumerate() {
+        loops.spawn_local(serve(Rc::clone(thread), Rc::clone(&desk), index, connection));
+    }
+    let handed_out = hand_out(thread, &desk, schedule).await;
+    desk.close();
+    // Everybody has an answer or a deadline.
+    while loops.join_next().await.is_some() {}
+    handed_out
+}
+
+async fn hand_out(thread: &Thread, desk: &Desk, schedule: &Schedule) -> std::io::Result<()> {
+    let timer = Timer::new()?;
+    let (began, measured_from) = (thread.began, thread.measured_from());
+    let mut handed_out = 0;
+    for at in schedule.arrivals() {
+        let due = began + at;
+        let mut now = Instant::now();
+        while now < due {
+            timer.wait(due - now).await?;
+            now = Instant::now();
+            if thread.is_halted() {
+                return Ok(());
+            }
+        }
+        if due >= measured_from {
+            thread.lag_us.borrow_mut().saturating_record(micros(now - due));
+        }
+        desk.arrive(due);
+        handed_out += 1;
+        if handed_out % HANDED_OUT_AT_ONCE == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+async fn serve(thread: Rc<Thread>, desk: Rc<Desk>, index: usize, mut connection: Connection) {
+    let mut request = Vec::with_capacity(512);
+    let (measured_from, patience) = (thread.measured_from(), thread.plan.patience);
+    while let Some(due) = desk.take(index).await {
+        let (deadline, is_measured) = (due + patience, due >= measured_from);
+        if Instant::now() >= deadline {
+            thread.tally.borrow_mut().unsent += 1;
+            thread.record(None, Ending::TimedOut, patience, is_measured);
+            continue;
+        }
+        request.clear();
+        if !thread.source.borrow_mut().next(&mut request) {
+            continue;
+        }
+        let exchanged = timeout_at(deadline.into(), connection.exchange(&request)).await;
+        let latency = due.elapsed();
+        match exchanged {
+            Ok(Ok(head)) => thread.record(Some(head), Ending::of(head.status), latency, is_measured),
+            Ok(Err(_)) => {
+                thread.record(None, Ending::Failed, latency, is_measured);
+                // A server that refuses connections is not asked in a tight loop.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Err(_) => {
+                connection.drop_stream();
+                thread.record(None, Ending::TimedOut, patience, is_measured);
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! A contestant as a process: started on a directory of its own, ready when it says so, stopped by a signal.
+
+use crate::contestant::Contestant;
+use crate::operator::Operator;
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How the processes are started.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The shipped binary.
+    pub server: PathBuf,
+    /// The program and the arguments that start another contestant when its name and `--data-dir` are added.
+    pub contestant: Vec<OsString>,
+}
+
+/// A contestant that runs.
+#[derive(Debug)]
+pub struct Running {
+    contestant: Contestant,
+    child: Child,
+    /// Where customers are served.
+    pub public: SocketAddr,
+    /// Who makes its items, if it has any.
+    pub operator: Option<Operator>,
+    /// From the start of the process until it was ready.
+    pub ready_after: Duration,
+    /// Where it keeps its data.
+    pub dir: PathBuf,
+}
+
+impl Running {
+    /// Starts a contestant on a directory, a new one or one that it left.
+    ///
+    /// # Errors
+    /// When it ends before it is ready; the error holds what it said.
+    pub fn start(contestant: Contestant, programs: &Programs, dir: &Path) -> Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let complaints = dir.with_extension("stderr");
+        let began = Instant::now();
+        let mut child = command(contestant, programs)?
+            .arg("--data-dir")
+            .arg(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(&complaints)?)
+            .spawn()
+            .with_context(|| format!("{contestant} does not start"))?;
+        let stdout = child.stdout.take().context("its output is piped")?;
+        let mut addresses = Vec::new();
+        let mut lines = BufReader::new(stdout).lines();
+        loop {
+            let Some(line) = lines.next().transpose()? else {
+                let (status, said) = (child.wait()?, std::fs::read_to_string(&complaints).unwrap_or_default());
+                bail!("{contestant} ended with {status} before it was ready: {said}");
+            };
+            if line.starts_with("Ready") {
+                break;
+            }
+            addresses.extend(line.split_once("http://").and_then(|(_, rest)| rest.trim().parse::<SocketAddr>().ok()));
+        }
+        let ready_after = began.elapsed();
+        // Whatever it says later must not fill the pipe and stop it.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        let operator = match addresses.get(1) {
+            Some(&admin) => {
+                let token = std::fs::read_to_string(dir.join("admin-token")).context("no operators' token")?;
+                Some(Operator::new(admin, token.trim().to_owned()))
+            }
+            None => None,
+        };
+        let public = *addresses.first().context("it did not say where it listens")?;
+        Ok(Self { contestant, child, public, operator, ready_after, dir: dir.to_owned() })
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub const fn contestant(&self) -> Contestant {
+        self.contestant
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).context("it has a process id")?;
+        kill_process(pid, signal).with_context(|| format!("{} cannot be signalled", self.contestant))
+    }
+
+    /// Ends it in order, and gives its directory.
+    ///
+    /// # Errors
+    /// When it does not end well.
+    pub fn stop(mut self) -> Result<PathBuf> {
+        self.signal(Signal::TERM)?;
+        let status = self.child.wait()?;
+        if !status.success() {
+            let said = std::fs::read_to_string(self.dir.with_extension("stderr")).unwrap_or_default();
+            bail!("{} ended with {status}: {said}", self.contestant);
+        }
+        Ok(std::mem::take(&mut self.dir))
+    }
+
+    /// `kill -9`, and gives its directory.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub fn kill(mut self) -> Result<PathBuf> {
+        self.child.kill()?;
+        let _status: ExitStatus = self.child.wait()?;
+        Ok(std::mem::take(&mut self.dir))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Stopped already, or nobody needs it any more.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+fn command(contestant: Contestant, programs: &Programs) -> Result<Command> {
+    Ok(match contestant {
+        Contestant::Durable => {
+            let mut command = Command::new(&programs.server);
+            command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+            command
+        }
+        Contestant::Axum | Contestant::Noop | Contestant::Actor | Contestant::Unsynced => {
+            let (program, arguments) = programs.contestant.split_first().context("no program for contestants")?;
+            let mut command = Command::new(program);
+            command.args(arguments).arg(contestant.name());
+            command
+        }
+    })
+}
