@@ -3,7 +3,11 @@
 //! It promises no absolute figure. What it prints is the ratio of two servers measured alternately on one machine in
 //! one run, and it prints nothing for a run whose audit fails or whose generator could not keep up.
 
+pub mod cli;
+mod run;
+
 pub mod contestant;
+pub mod cores;
 pub mod inside;
 pub mod operator;
 pub mod process;
@@ -13,13 +17,21 @@ pub mod load;
 
 pub mod audit;
 pub mod probe;
+mod visit;
+
+mod ladder;
+mod latency;
+mod overload;
+
+mod goals;
+mod report;
 
 mod commit;
 mod core;
 
 use hdrhistogram::Histogram;
 
-/// What was measured, and how it came out.
+/// What was measured inside this process, and how it came out.
 type Measured = Vec<(String, Histogram<u64>)>;
 
 /// A histogram from a nanosecond to a minute with three digits.

@@ -14,6 +14,24 @@ const BYTES: [u8; 4096] = [0x5a; 4096];
 /// Syncs that one look takes: a fraction of a second on any disk worth the name.
 const SYNCS: usize = 200;
 
+/// How long syncs took, in microseconds.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub struct Syncs {
+    /// The middle one.
+    pub p50_us: f64,
+    /// One in a hundred took longer.
+    pub p99_us: f64,
+    /// How many there were.
+    pub count: u64,
+}
+
+impl Syncs {
+    fn of(sync_us: &Histogram<u64>) -> Self {
+        let at = |quantile| sync_us.value_at_quantile(quantile) as f64;
+        Self { p50_us: at(0.5), p99_us: at(0.99), count: sync_us.len() }
+    }
+}
+
 /// Looks at the disk again and again, between rounds.
 #[derive(Debug)]
 pub struct Probe {
@@ -31,22 +49,24 @@ impl Probe {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn look(&mut self, dir: &Path) -> Result<()> {
+    pub fn look(&mut self, dir: &Path) -> Result<Syncs> {
+        let mut now_us = histogram();
         let path = dir.join("probe");
         let mut file = File::create(&path)?;
         for _ in 0..SYNCS {
             file.write_all(&BYTES)?;
             let began = Instant::now();
             file.sync_data()?;
-            self.sync_us.saturating_record(micros(began.elapsed()));
+            now_us.saturating_record(micros(began.elapsed()));
         }
         std::fs::remove_file(path)?;
-        Ok(())
+        self.sync_us.add(&now_us)?;
+        Ok(Syncs::of(&now_us))
     }
 
-    /// What it has seen so far, in microseconds.
+    /// All that it has seen so far.
     #[must_use]
-    pub const fn sync_us(&self) -> &Histogram<u64> {
-        &self.sync_us
+    pub fn all(&self) -> Syncs {
+        Syncs::of(&self.sync_us)
     }
 }

@@ -1,6 +1,7 @@
 //! A contestant as a process: started on a directory of its own, ready when it says so, stopped by a signal.
 
 use crate::contestant::Contestant;
+use crate::cores::Cores;
 use crate::operator::Operator;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -11,6 +12,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+
+/// What the kernel counts processor time in, for programs: USER_HZ is 100 on every architecture that Rust knows.
+const MILLIS_PER_TICK: u64 = 10;
 
 /// How the processes are started.
 #[derive(Clone, Debug)]
@@ -41,18 +45,22 @@ impl Running {
     ///
     /// # Errors
     /// When it ends before it is ready; the error holds what it said.
-    pub fn start(contestant: Contestant, programs: &Programs, dir: &Path) -> Result<Self> {
+    pub fn start(contestant: Contestant, programs: &Programs, dir: &Path, cores: Option<Cores>) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let complaints = dir.with_extension("stderr");
         let began = Instant::now();
-        let mut child = command(contestant, programs)?
-            .arg("--data-dir")
-            .arg(dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(File::create(&complaints)?)
-            .spawn()
-            .with_context(|| format!("{contestant} does not start"))?;
+        let mut command = command(contestant, programs)?;
+        command.arg("--data-dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stderr(File::create(&complaints)?);
+        let spawn = move || {
+            if let Some(cores) = cores {
+                cores.keep_this_thread_to()?;
+            }
+            Ok::<Child, anyhow::Error>(command.spawn()?)
+        };
+        // On a thread of its own: a process inherits the processors of the thread that starts it.
+        let spawned = std::thread::spawn(spawn).join().unwrap_or_else(|_| bail!("a panic"));
+        let mut child = spawned.with_context(|| format!("{contestant} does not start"))?;
         let stdout = child.stdout.take().context("its output is piped")?;
         let mut addresses = Vec::new();
         let mut lines = BufReader::new(stdout).lines();
@@ -90,6 +98,29 @@ impl Running {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Processor time it has taken so far, all threads.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn cpu(&self) -> Result<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // Behind the name, which is in brackets and may hold anything: state is field 3, user and system time 14, 15.
+        let (_, fields) = stat.rsplit_once(')').context("a process's stat has its name in brackets")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(MILLIS_PER_TICK.saturating_mul(ticks)))
+    }
+
+    /// What it has resident in memory, in bytes.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a process has a VmRSS")?;
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib * 1024)
     }
 
     /// Sends it a signal.

@@ -14,6 +14,7 @@ mod connection;
 mod open;
 mod timer;
 
+use crate::cores::Cores;
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
@@ -59,6 +60,10 @@ pub struct Plan {
     pub length: Duration,
     /// How long an answer is waited for.
     pub patience: Duration,
+    /// In an open loop: how many may wait for a free connection. Whoever comes behind them is turned away.
+    pub queue_max: usize,
+    /// The processors that the generator keeps to; none: any.
+    pub cores: Option<Cores>,
     /// Draws the same arrivals again.
     pub seed: u64,
     /// Ends the run early when it is set.
@@ -93,7 +98,6 @@ impl Measured {
 /// One generator thread's own.
 struct Thread {
     plan: Plan,
-    index: usize,
     began: Instant,
     source: RefCell<Box<dyn Source>>,
     tally: RefCell<Tally>,
@@ -187,7 +191,7 @@ fn work(plan: &Plan, index: usize, source: Box<dyn Source>, all_connected: &Barr
     let began = Instant::now() + RUN_UP;
     let (tally, lag_us) = (RefCell::default(), RefCell::new(tally::histogram()));
     let source = RefCell::new(source);
-    let thread = Rc::new(Thread { plan: plan.clone(), index, began, source, tally, lag_us });
+    let thread = Rc::new(Thread { plan: plan.clone(), began, source, tally, lag_us });
     let tasks = tokio::task::LocalSet::new();
     tasks.block_on(&runtime, tokio::time::sleep_until(began.into()));
     let cpu_before = thread_cpu();
@@ -202,6 +206,9 @@ fn work(plan: &Plan, index: usize, source: Box<dyn Source>, all_connected: &Barr
 type Prepared = (tokio::runtime::Runtime, Vec<connection::Connection>, Schedule);
 
 fn prepare(plan: &Plan, index: usize) -> Result<Prepared> {
+    if let Some(cores) = plan.cores {
+        cores.keep_this_thread_to()?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let connections = (0..Thread::share_of(plan, index)).map(|_| connection::Connection::new(plan.to));
     let mut connections: Vec<_> = connections.collect();

@@ -30,6 +30,11 @@ struct Desk {
 }
 
 impl Desk {
+    /// Whether a connection is free, or so few wait for one that one more may.
+    fn has_room(&self, queue_max: usize) -> bool {
+        !self.idle.borrow().is_empty() || self.due.borrow().len() < queue_max
+    }
+
     fn arrive(&self, due: Instant) {
         self.due.borrow_mut().push_back(due);
         if let Some(bell) = self.idle.borrow_mut().pop().and_then(|index| self.bells.get(index)) {
@@ -89,7 +94,11 @@ async fn hand_out(thread: &Thread, desk: &Desk, schedule: &Schedule) -> std::io:
         if due >= measured_from {
             thread.lag_us.borrow_mut().saturating_record(micros(now - due));
         }
-        desk.arrive(due);
+        if desk.has_room(thread.plan.queue_max) {
+            desk.arrive(due);
+        } else {
+            thread.tally.borrow_mut().turned_away += u64::from(due >= measured_from);
+        }
         handed_out += 1;
         if handed_out % HANDED_OUT_AT_ONCE == 0 {
             tokio::task::yield_now().await;

@@ -86,6 +86,8 @@ pub struct Tally {
     pub shed_with_retry_after: u64,
     /// Of those timed out, how many were never sent: no connection was free in time.
     pub unsent: u64,
+    /// Arrivals of the measured time that were turned away because too many waited for a connection.
+    pub turned_away: u64,
     /// The reservations that answers told of, with how they stood then.
     pub receipts: Vec<(u128, Ending)>,
 }
@@ -97,6 +99,7 @@ impl Default for Tally {
             all: [0; Ending::ALL.len()],
             shed_with_retry_after: 0,
             unsent: 0,
+            turned_away: 0,
             receipts: Vec::new(),
         }
     }
@@ -122,6 +125,7 @@ impl Tally {
         self.all.iter_mut().zip(other.all).for_each(|(mine, its)| *mine += its);
         self.shed_with_retry_after += other.shed_with_retry_after;
         self.unsent += other.unsent;
+        self.turned_away += other.turned_away;
         self.receipts.extend(other.receipts);
     }
 

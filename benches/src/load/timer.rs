@@ -14,6 +14,11 @@ pub(super) struct Timer(AsyncFd<OwnedFd>);
 impl Timer {
     pub(super) fn new() -> io::Result<Self> {
         let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
+        #[expect(
+            deprecated,
+            reason = "what is unsound about it needs a descriptor that is closed while it is registered; this one is \
+                      owned by what registers it, and what replaces it is an unsafe function"
+        )]
         Ok(Self(AsyncFd::with_interest(timer, Interest::READABLE)?))
     }
 

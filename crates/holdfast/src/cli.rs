@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Fold a log again and say what it says: state, hash, invariants, stories, receipts
     #[command(long_about = replaying::ABOUT, after_long_help = format!("{}\n\n{}", replaying::EXAMPLES, exit::HELP))]
     Replay(Box<ReplayArgs>),
+    /// Measure this server beside others on this machine
+    #[command(long_about = benches::cli::ABOUT)]
+    Bench(Box<benches::cli::BenchArgs>),
     /// What the configuration amounts to
     #[command(subcommand)]
     Config(ConfigCommand),

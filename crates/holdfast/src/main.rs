@@ -16,6 +16,7 @@ mod serve;
 mod server;
 
 mod audit;
+mod benching;
 mod crowd;
 mod demo;
 mod replaying;
@@ -40,12 +41,17 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<Exit, Failure> {
+    if let Command::Bench(args) = &command {
+        // It has threads and processes of its own.
+        return benching::run(args);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(&args).await,
             Command::Demo(args) => demo::run(&args).await,
             Command::Crowd(args) => crowd::command::run(&args).await,
+            Command::Bench(_) => Ok(Exit::Fine),
             Command::Replay(args) => replaying::run(&args).await,
             Command::Config(ConfigCommand::Show(args)) => {
                 let shown = config::show(&args, &config::stray_variables())

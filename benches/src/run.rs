@@ -1,0 +1,114 @@
+//! One run of the bench: its size, where it keeps things, what it has seen so far.
+
+use crate::contestant::Contestant;
+use crate::cores;
+use crate::goals::Row;
+use crate::load::Pace;
+use crate::probe::{Probe, Syncs};
+use crate::process::Programs;
+use crate::visit::{Load, Visit, Visitor, Workload};
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How large a run is.
+#[derive(Clone, Copy, Debug, serde::Serialize)]
+pub(crate) struct Size {
+    /// Rounds of each comparison.
+    pub(crate) rounds: usize,
+    /// What is measured in each visit.
+    pub(crate) length: Duration,
+    /// What is thrown away before it.
+    pub(crate) warm_up: Duration,
+    /// Connections of a closed loop.
+    pub(crate) connections: usize,
+    /// Where all draws begin.
+    pub(crate) seed: u64,
+}
+
+/// A run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    size: Size,
+    visitor: Visitor,
+    probe: Probe,
+    bar: ProgressBar,
+    /// What was aimed at, and how it came out.
+    pub(crate) rows: Vec<Row>,
+    /// What was seen, with what it was seen for.
+    pub(crate) kept: Vec<(String, Visit)>,
+}
+
+impl Run {
+    /// Nothing seen yet.
+    pub(crate) fn new(size: Size, programs: Programs, place: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&place)?;
+        let bar = ProgressBar::new_spinner();
+        bar.set_style(ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}")?);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let visitor = Visitor { programs, place, seed: size.seed, made: 0 };
+        Ok(Self { size, visitor, probe: Probe::default(), bar, rows: Vec::new(), kept: Vec::new() })
+    }
+
+    /// How large it is.
+    pub(crate) const fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Rounds of each comparison.
+    pub(crate) const fn rounds(&self) -> usize {
+        self.size.rounds
+    }
+
+    /// The closed loop that finds the highest throughput.
+    pub(crate) fn closed(&self) -> Load {
+        Load {
+            pace: Pace::Closed,
+            connections: self.size.connections,
+            warm_up: self.size.warm_up,
+            length: self.size.length,
+            // Longer than the server's own longest: whoever gets no answer by then gets none.
+            patience: Duration::from_secs(10),
+            queue_max: usize::MAX,
+            halves: None,
+            threads: cores::count(),
+        }
+    }
+
+    /// Visits a contestant.
+    pub(crate) fn visit(&mut self, who: Contestant, what: &Workload, load: Load) -> Result<Visit> {
+        let pace = match load.pace {
+            Pace::Closed => format!("{} connections", load.connections),
+            Pace::Open { rate_per_s } => format!("{rate_per_s:.0}/s"),
+        };
+        self.bar.set_message(format!("visit {}: {}, {}, {pace}", self.visitor.made + 1, who.words(), what.name));
+        self.visitor.visit(who, what, load)
+    }
+
+    /// Asks how long a sync takes just now.
+    pub(crate) fn look_at_the_disk(&mut self) -> Result<Syncs> {
+        self.bar.set_message("looking at the disk");
+        self.probe.look(&self.visitor.place)
+    }
+
+    /// What the disk has shown so far.
+    pub(crate) fn disk(&self) -> Syncs {
+        self.probe.all()
+    }
+
+    /// Keeps what was seen.
+    pub(crate) fn keep(&mut self, scene: &str, visit: Visit) {
+        self.kept.push((scene.to_owned(), visit));
+    }
+
+    /// Keeps how a goal came out.
+    pub(crate) fn row(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// Takes the progress away, before anything is printed.
+    pub(crate) fn end_progress(&self) {
+        self.bar.finish_and_clear();
+    }
+}
