@@ -21,9 +21,9 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# Latency histograms of the pure core and of the commit path.
-bench:
-    cargo run --release -p benches
+# The bench, all of it; `just bench --quick` takes less than three minutes, `just bench ladder` is one part.
+bench *ARGS:
+    cargo run --release -p benches -- {{ARGS}}
 
 # What some tests need beyond Rust (strace), from the distribution.
 tools:

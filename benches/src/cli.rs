@@ -3,7 +3,7 @@
 use crate::contestant::Contestant;
 use crate::process::Programs;
 use crate::run::{Run, Size};
-use crate::{commit, core, inside, ladder, latency, overload, report};
+use crate::{commit, core, crowd, inside, ladder, latency, overload, report};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -48,6 +48,9 @@ struct Shape {
     /// Connections of a closed loop
     #[arg(long, global = true, value_name = "COUNT", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     connections: u16,
+    /// How many customers wait where many do [default: 1000000, quick: 100000]
+    #[arg(long, global = true, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
+    waiting: Option<u32>,
     /// Draws the same arrivals and customers again
     #[arg(long, global = true, value_name = "NUMBER", default_value_t = 1)]
     seed: u64,
@@ -72,6 +75,8 @@ enum Part {
     Overload,
     /// One hot item and a thousand, retries, a sell-out: G6
     Items,
+    /// Many who wait: memory, a full line, kill and restart, replay: G11, G12, G13, O6
+    Crowd,
     /// The pure core, inside this process
     Core,
     /// The commit path, inside this process
@@ -96,7 +101,7 @@ impl BenchArgs {
     #[must_use]
     pub fn visits_the_server(&self) -> bool {
         match self.part {
-            None | Some(Part::All | Part::Ladder | Part::Latency | Part::Overload | Part::Items) => true,
+            None | Some(Part::All | Part::Ladder | Part::Latency | Part::Overload | Part::Items | Part::Crowd) => true,
             Some(Part::Core | Part::Commit | Part::Contestant(_)) => false,
         }
     }
@@ -111,6 +116,7 @@ impl Shape {
             warm_up: Duration::from_millis(self.warm_up_ms.unwrap_or_else(|| usual(500, 2_000))),
             connections: usize::from(self.connections),
             seed: self.seed,
+            waiting: self.waiting.unwrap_or(if self.quick { 100_000 } else { 1_000_000 }),
         }
     }
 
@@ -139,11 +145,15 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
             report::print_inside(&commit::all().map_err(|error| anyhow::anyhow!("{error}"))?);
             Ok(())
         }
-        Part::All => measure(args, programs, &[ladder::climb, latency::measure, overload::measure, ladder::items]),
+        Part::All => {
+            let parts = [ladder::climb, latency::measure, overload::measure, ladder::items, crowd::measure];
+            measure(args, programs, &parts)
+        }
         Part::Ladder => measure(args, programs, &[ladder::climb]),
         Part::Latency => measure(args, programs, &[latency::measure]),
         Part::Overload => measure(args, programs, &[overload::measure]),
         Part::Items => measure(args, programs, &[ladder::items]),
+        Part::Crowd => measure(args, programs, &[crowd::measure]),
     }
 }
 

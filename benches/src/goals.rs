@@ -37,6 +37,11 @@ pub(crate) const G9_4: Goal = at_least("G9 at 4×", "goodput at four times the p
 pub(crate) const O1_GOODPUT: Goal = at_least("O1 goodput", "worst of goodput at 2×, 5×, 10× ÷ peak", 0.90, 0.90);
 pub(crate) const O1_ACCEPTED: Goal = at_most("O1 accepted", "accepted p99, worst of the three ÷ p99 at 80 %", 2.0, 2.0);
 pub(crate) const O1_REFUSED: Goal = at_most("O1 refusals", "p99 of refusals in ms, worst of the three", 5.0, 5.0);
+pub(crate) const G11: Goal = at_least("G11", "replay events/s ÷ reading, checking and decoding alone", 0.25, 0.5);
+pub(crate) const G12: Goal = at_most("G12", "restart to ready ÷ sequential read of the directory", 5.0, 2.0);
+pub(crate) const G13: Goal = at_most("G13", "bytes of RAM for each further waiting customer", 128.0, 64.0);
+pub(crate) const O6_MEMORY: Goal = at_most("O6 memory", "MiB resident with all of them waiting", 300.0, 300.0);
+pub(crate) const O6_RESTART: Goal = at_most("O6 restart", "seconds from the start to ready with them", 5.0, 5.0);
 
 /// A figure over rounds: its median, and from where to where it went.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -19,6 +19,7 @@ pub mod audit;
 pub mod probe;
 mod visit;
 
+mod crowd;
 mod ladder;
 mod latency;
 mod overload;

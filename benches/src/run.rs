@@ -25,6 +25,8 @@ pub(crate) struct Size {
     pub(crate) connections: usize,
     /// Where all draws begin.
     pub(crate) seed: u64,
+    /// How many customers wait where many do.
+    pub(crate) waiting: u32,
 }
 
 /// A run.
@@ -84,6 +86,12 @@ impl Run {
         };
         self.bar.set_message(format!("visit {}: {}, {}, {pace}", self.visitor.made + 1, who.words(), what.name));
         self.visitor.visit(who, what, load)
+    }
+
+    /// What makes visits, for a part that does more with a contestant than to visit it.
+    pub(crate) fn visitor(&mut self, words: &str) -> &mut Visitor {
+        self.bar.set_message(words.to_owned());
+        &mut self.visitor
     }
 
     /// Asks how long a sync takes just now.

@@ -33,6 +33,8 @@ pub(crate) struct Workload {
     pub(crate) choice: Choice,
     /// The share of requests that repeat the one before.
     pub(crate) retried: f64,
+    /// How many requests there are at most.
+    pub(crate) requests: u64,
     /// The stock of each item.
     pub(crate) stock: Stock,
 }
@@ -44,10 +46,12 @@ impl Workload {
         items: 1,
         choice: Choice::Uniform,
         retried: 0.0,
+        requests: u64::MAX,
         stock: Stock { units: 1_000_000_000, hold_time_ms: HOLD_TIME_MS, waitlist: None },
     };
 
-    fn skus(&self) -> Arc<[String]> {
+    /// The names of its items.
+    pub(crate) fn skus(&self) -> Arc<[String]> {
         if self.items == 1 { Arc::from(["hot".to_owned()]) } else { (0..self.items).map(sku).collect() }
     }
 }
@@ -105,7 +109,7 @@ pub(crate) struct Visitor {
     pub(crate) place: PathBuf,
     /// Where all draws begin.
     pub(crate) seed: u64,
-    /// Visits made.
+    /// Directories made and loads sent.
     pub(crate) made: u32,
 }
 
@@ -123,10 +127,17 @@ impl Visitor {
     }
 
     /// Sends load to a contestant that runs.
-    pub(crate) fn send(&self, to: &Running, what: &Workload, load: Load) -> Result<Measured> {
+    pub(crate) fn send(&mut self, to: &Running, what: &Workload, load: Load) -> Result<Measured> {
+        self.made += 1;
         let seed = self.seed.wrapping_mul(1_000).wrapping_add(u64::from(self.made));
-        let wishes =
-            Wishes { skus: what.skus(), choice: what.choice.clone(), retried: what.retried, run: self.made, seed };
+        let wishes = Wishes {
+            skus: what.skus(),
+            choice: what.choice.clone(),
+            retried: what.retried,
+            requests_per_thread: what.requests.div_ceil(load.threads.max(1) as u64),
+            run: self.made,
+            seed,
+        };
         let plan = Plan {
             to: to.public,
             pace: load.pace,

@@ -38,10 +38,17 @@ impl Connection {
 
     /// Sends a request and reads its answer. If this is not awaited to its end, call [`Connection::drop_stream`].
     pub(super) async fn exchange(&mut self, request: &[u8]) -> io::Result<Head> {
-        if self.stream.is_none() {
+        let is_new = self.stream.is_none();
+        if is_new {
             self.connect().await?;
         }
-        let answered = self.exchange_on_stream(request).await;
+        let mut answered = self.exchange_on_stream(request).await;
+        if !is_new && answered.as_ref().is_err_and(|error| may_have_been_idle(error.kind())) {
+            // A server closes connections that nobody uses for a while, and this one may just have been. Asked again
+            // under the same key, so that it happens once if it was something else.
+            self.connect().await?;
+            answered = self.exchange_on_stream(request).await;
+        }
         if answered.as_ref().is_ok_and(|head| head.closes) || answered.is_err() {
             self.drop_stream();
         }
@@ -66,4 +73,9 @@ impl Connection {
             }
         }
     }
+}
+
+/// Errors of a connection that the other side has closed.
+fn may_have_been_idle(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }

@@ -193,7 +193,7 @@ fn work(plan: &Plan, index: usize, source: Box<dyn Source>, all_connected: &Barr
     let source = RefCell::new(source);
     let thread = Rc::new(Thread { plan: plan.clone(), began, source, tally, lag_us });
     let tasks = tokio::task::LocalSet::new();
-    tasks.block_on(&runtime, tokio::time::sleep_until(began.into()));
+    tasks.block_on(&runtime, async { tokio::time::sleep_until(began.into()).await });
     let cpu_before = thread_cpu();
     match plan.pace {
         Pace::Closed => tasks.block_on(&runtime, closed::run(&thread, connections)),

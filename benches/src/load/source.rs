@@ -27,6 +27,7 @@ pub struct Reserving {
     cumulated: Vec<f64>,
     retried: f64,
     random: ChaCha8Rng,
+    left: u64,
     run: u32,
     thread: usize,
     number: u64,
@@ -42,6 +43,8 @@ pub struct Wishes {
     pub choice: Choice,
     /// The share of requests that repeat the one before, key and all.
     pub retried: f64,
+    /// How many requests there are in each thread.
+    pub requests_per_thread: u64,
     /// Tells this run's customers from those of another on the same server.
     pub run: u32,
     /// Draws the same customers again.
@@ -52,7 +55,14 @@ impl Wishes {
     /// New customers for one item.
     #[must_use]
     pub fn one_item(sku: &str, run: u32, seed: u64) -> Self {
-        Self { skus: Arc::from([sku.to_owned()]), choice: Choice::Uniform, retried: 0.0, run, seed }
+        Self {
+            skus: Arc::from([sku.to_owned()]),
+            choice: Choice::Uniform,
+            retried: 0.0,
+            requests_per_thread: u64::MAX,
+            run,
+            seed,
+        }
     }
 
     /// One thread's supply.
@@ -72,6 +82,7 @@ impl Wishes {
             cumulated: cumulated.collect(),
             retried: self.retried,
             random: ChaCha8Rng::seed_from_u64(self.seed.wrapping_mul(31).wrapping_add(thread as u64)),
+            left: self.requests_per_thread,
             run: self.run,
             thread,
             number: 0,
@@ -90,6 +101,8 @@ impl Reserving {
 
 impl Source for Reserving {
     fn next(&mut self, into: &mut Vec<u8>) -> bool {
+        let Some(left) = self.left.checked_sub(1) else { return false };
+        self.left = left;
         let repeats = self.retried > 0.0 && self.random.random::<f64>() < self.retried;
         let (item, number) = match self.last.take().filter(|_| repeats) {
             Some(last) => last,

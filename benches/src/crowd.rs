@@ -1,0 +1,125 @@
+//! Many who wait for one item: what each of them costs in memory, what the one too many is told, and how soon all of
+//! them stand there again after `kill -9`.
+
+use crate::audit::{self, Claims};
+use crate::contestant::Contestant;
+use crate::goals::{G11, G12, G13, O6_MEMORY, O6_RESTART, Row};
+use crate::load::tally::Ending;
+use crate::operator::Stock;
+use crate::process::Running;
+use crate::run::Run;
+use crate::visit::{Load, Workload};
+use anyhow::{Context, Result, ensure};
+use replay::{Ask, Logs, Wanted, Workplace, replay_partition};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The first measurement of memory is taken with one in so many of them.
+const FIRST_PART: u32 = 10;
+
+/// Longest time that all of them may take to come.
+const COME_WITHIN: Duration = Duration::from_secs(900);
+
+/// What is read at once where a directory is only read.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Lets them come, kills the server, starts it again, and replays its log.
+pub(crate) fn measure(run: &mut Run) -> Result<()> {
+    let capacity = run.size().waiting;
+    let stock = Stock { units: 1, waitlist: Some(capacity), ..Workload::ONE_ITEM.stock };
+    let line = Workload { name: "one line", stock, ..Workload::ONE_ITEM };
+    let load = Load { warm_up: Duration::ZERO, length: COME_WITHIN, ..run.closed() };
+    let visitor = run.visitor("many come to wait");
+    let server = visitor.start(Contestant::Durable, &line, None)?;
+    let mut claims = Claims::default();
+    // Halves of an odd number would be one too many between two threads.
+    let mut come = |requests: u32| {
+        let load = Load { threads: if requests % 2 == 0 { load.threads } else { 1 }, ..load };
+        let measured = visitor.send(&server, &Workload { requests: u64::from(requests), ..line.clone() }, load)?;
+        claims.add(&measured.tally);
+        Ok::<_, anyhow::Error>(measured.tally)
+    };
+    // One gets the unit.
+    come(1)?;
+    let first = capacity / FIRST_PART / 2 * 2;
+    come(first)?;
+    let few = server.resident_bytes()?;
+    come(capacity - first)?;
+    let many = server.resident_bytes()?;
+    let refused = come(1)?.count_in_all(Ending::Refused);
+    ensure!(refused == 1, "one more than {capacity} came to wait and was not refused");
+    let counts = server.operator.as_ref().context("it has operators")?.counts("hot")?;
+    ensure!(counts.waiting == capacity, "{} of {capacity} wait", counts.waiting);
+    audit::by_counts(&[counts], &claims)?;
+    run.row(Row::over_rounds(G13, [many.saturating_sub(few) as f64 / f64::from(capacity - first)]));
+    run.row(Row::over_rounds(O6_MEMORY, [many as f64 / f64::from(1 << 20)]));
+    let dir = server.kill()?;
+    restart(run, &dir, capacity)?;
+    audit::by_log(&dir, &claims)?;
+    replayed(run, &dir)?;
+    std::fs::remove_dir_all(&dir).context("what it left cannot be removed")
+}
+
+fn restart(run: &mut Run, dir: &Path, capacity: u32) -> Result<()> {
+    let began = Instant::now();
+    let bytes = read_all(dir)?;
+    let read = began.elapsed();
+    ensure!(bytes > 0, "the server left nothing");
+    let programs = run.visitor("starting it again").programs.clone();
+    let server = Running::start(Contestant::Durable, &programs, dir, None)?;
+    let ready = server.ready_after;
+    let counts = server.operator.as_ref().context("it has operators")?.counts("hot")?;
+    ensure!(counts.waiting == capacity, "after the restart {} of {capacity} wait", counts.waiting);
+    server.stop()?;
+    run.row(Row::over_rounds(O6_RESTART, [ready.as_secs_f64()]));
+    run.row(Row::over_rounds(G12, [ready.as_secs_f64() / read.as_secs_f64()]));
+    Ok(())
+}
+
+/// Reads every file below, from beginning to end.
+fn read_all(dir: &Path) -> Result<u64> {
+    let (mut folders, mut bytes, mut chunk) = (vec![dir.to_owned()], 0, vec![0; CHUNK_BYTES]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let mut file = File::open(path)?;
+            loop {
+                let taken = file.read(&mut chunk)?;
+                if taken == 0 {
+                    break;
+                }
+                bytes += taken as u64;
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+fn replayed(run: &mut Run, dir: &Path) -> Result<()> {
+    let mut ratios = Vec::new();
+    for _ in 0..run.rounds() {
+        let place = Workplace::new()?;
+        let logs = Logs::open(dir, Wanted::All, &place)?;
+        let source = logs.sources.first().context("there is one partition")?;
+        let began = Instant::now();
+        let (from, _folded) = source.begin()?;
+        let mut events: u64 = 0;
+        for placed in source.walk(from) {
+            placed.map_err(|error| anyhow::anyhow!("the log cannot be walked: {error:?}"))?;
+            events += 1;
+        }
+        let walked = began.elapsed();
+        let began = Instant::now();
+        let folded = replay_partition(source, logs.partition_count, &Ask::default(), &mut |_| ())?;
+        ensure!(folded.events == events, "{events} events were walked and {} replayed", folded.events);
+        ratios.push(walked.as_secs_f64() / began.elapsed().as_secs_f64());
+    }
+    run.row(Row::over_rounds(G11, ratios));
+    Ok(())
+}
