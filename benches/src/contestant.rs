@@ -16,7 +16,8 @@ pub enum Contestant {
     Noop,
     /// The engine with its log in memory, over HTTP.
     Actor,
-    /// The engine with its log on disk and every sync left out.
+    /// The engine with the same log on a file system in memory, where syncing is nothing. Leaving out the log's own
+    /// sync would not do: sled writes ranges back and waits for them, and syncs by itself now and then.
     Unsynced,
     /// The shipped server: `holdfast serve`.
     Durable,
@@ -45,7 +46,7 @@ impl Contestant {
             Self::Axum => "axum, no-op",
             Self::Noop => "our front, no-op",
             Self::Actor => "+ engine, log in memory",
-            Self::Unsynced => "+ log on disk, no sync",
+            Self::Unsynced => "+ log, no disk under it",
             Self::Durable => "holdfast serve",
         }
     }
@@ -56,6 +57,15 @@ impl Contestant {
         match self {
             Self::Axum | Self::Noop => false,
             Self::Actor | Self::Unsynced | Self::Durable => true,
+        }
+    }
+
+    /// Whether its data must lie in memory.
+    #[must_use]
+    pub const fn lies_in_memory(self) -> bool {
+        match self {
+            Self::Unsynced => true,
+            Self::Axum | Self::Noop | Self::Actor | Self::Durable => false,
         }
     }
 

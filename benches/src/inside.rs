@@ -120,7 +120,8 @@ fn in_memory() -> Result<Unrecovered> {
     })
 }
 
-/// The shipped server's log, written like it and never synced.
+/// The shipped server's log, written like it and never synced: its own sync left out, sled's given nothing to do by the
+/// file system in memory on which the bench starts it.
 fn without_sync(dir: &Path) -> Result<Logged> {
     let data_dir = DataDir::open(dir, PartitionCount::ONE)?;
     let place = data_dir.partitions().next().context("there is one partition")?;

@@ -1,7 +1,7 @@
 //! The ladder: the same load on every rung, up and down again, and what each rung costs as a ratio of one round.
 
 use crate::contestant::Contestant;
-use crate::goals::{G1, G1_FRONT, G2, G6, G6_INVERSE, Row};
+use crate::goals::{G1, G1_FRONT, G2, G6, G6_INVERSE};
 use crate::load::source::Choice;
 use crate::load::tally::Ending;
 use crate::operator::Stock;
@@ -46,7 +46,7 @@ pub(crate) fn climb(run: &mut Run) -> Result<()> {
     }
     use Contestant::{Axum, Durable, Noop, Unsynced};
     for (goal, under) in [(G1, Axum), (G1_FRONT, Noop), (G2, Unsynced)] {
-        run.row(Row::over_rounds(goal, ratios(&rounds, &Durable, &under)));
+        run.figure(goal, &["ladder"], ratios(&rounds, &Durable, &under));
     }
     Ok(())
 }
@@ -82,7 +82,7 @@ pub(crate) fn items(run: &mut Run) -> Result<()> {
         rounds.push(rates);
         run.look_at_the_disk()?;
     }
-    run.row(Row::over_rounds(G6, ratios(&rounds, &"one item", &"1,000 items")));
-    run.row(Row::over_rounds(G6_INVERSE, ratios(&rounds, &"1,000 items", &"one item")));
+    run.figure(G6, &["items"], ratios(&rounds, &"one item", &"1,000 items"));
+    run.figure(G6_INVERSE, &["items"], ratios(&rounds, &"1,000 items", &"one item"));
     Ok(())
 }

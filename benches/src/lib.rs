@@ -16,6 +16,7 @@ pub mod reply;
 pub mod load;
 
 pub mod audit;
+mod neighbours;
 pub mod probe;
 mod visit;
 

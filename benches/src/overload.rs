@@ -24,6 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How much more is offered than can be done.
 const TIMES: [f64; 4] = [2.0, 4.0, 5.0, 10.0];
 
+const PEAK: &str = "overload, peak";
+const FOUR_FIFTHS: &str = "overload, 80 % of the peak";
+const CALM: [&str; 2] = [PEAK, FOUR_FIFTHS];
+
 /// What one round showed at one offer.
 struct Seen {
     times: f64,
@@ -42,7 +46,7 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
     for _ in 0..run.rounds().div_ceil(2) {
         let visit = run.visit(Contestant::Durable, &Workload::ONE_ITEM, closed)?;
         let peak = done_per_second(&visit);
-        run.keep("overload, peak", visit);
+        run.keep(PEAK, visit);
         let open = |rate_per_s| Load {
             pace: Pace::Open { rate_per_s },
             connections: CONNECTIONS,
@@ -51,7 +55,7 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
         };
         let calm = run.visit(Contestant::Durable, &Workload::ONE_ITEM, open(peak * 0.8))?;
         let calm_p99 = p99(&calm, Ending::Granted);
-        run.keep("overload, 80 % of the peak", calm);
+        run.keep(FOUR_FIFTHS, calm);
         for times in TIMES {
             let visit = run.visit(Contestant::Durable, &Workload::ONE_ITEM, open(peak * times))?;
             let refused = visit.measured.tally.of(Ending::Shed);
@@ -74,9 +78,13 @@ fn p99(visit: &Visit, ending: Ending) -> f64 {
 }
 
 fn rows(run: &mut Run, seen: &[Seen]) {
+    // What every round is compared with.
+    let calm = run.kept.iter().filter(|(scene, _)| CALM.contains(&scene.as_str()));
+    let calm_doubt = calm.filter_map(|(_, visit)| visit.doubt.clone()).next();
     let at = |times: &[f64]| -> Vec<&Seen> { seen.iter().filter(|one| times.contains(&one.times)).collect() };
     let figure = |of: &[&Seen], value: &dyn Fn(&Seen) -> Option<f64>| {
-        if let Some(doubt) = of.iter().find_map(|one| one.doubt.clone()) {
+        let calm = calm_doubt.clone().or_else(|| of.iter().find_map(|one| one.doubt.clone()));
+        if let Some(doubt) = calm {
             return Err(doubt);
         }
         Spread::of(of.iter().filter_map(|one| value(one))).ok_or_else(|| "nothing of the kind happened".to_owned())

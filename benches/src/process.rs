@@ -2,6 +2,7 @@
 
 use crate::contestant::Contestant;
 use crate::cores::Cores;
+use crate::neighbours::MILLIS_PER_TICK;
 use crate::operator::Operator;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
@@ -12,9 +13,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
-
-/// What the kernel counts processor time in, for programs: USER_HZ is 100 on every architecture that Rust knows.
-const MILLIS_PER_TICK: u64 = 10;
 
 /// How the processes are started.
 #[derive(Clone, Debug)]

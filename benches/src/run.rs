@@ -2,9 +2,9 @@
 
 use crate::contestant::Contestant;
 use crate::cores;
-use crate::goals::Row;
+use crate::goals::{Goal, Row, Spread};
 use crate::load::Pace;
-use crate::probe::{Probe, Syncs};
+use crate::probe::{Disk, Probe};
 use crate::process::Programs;
 use crate::visit::{Load, Visit, Visitor, Workload};
 use anyhow::Result;
@@ -49,7 +49,7 @@ impl Run {
         let bar = ProgressBar::new_spinner();
         bar.set_style(ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}")?);
         bar.enable_steady_tick(Duration::from_millis(200));
-        let visitor = Visitor { programs, place, seed: size.seed, made: 0 };
+        let visitor = Visitor { programs, place, memory: in_memory(), seed: size.seed, made: 0 };
         Ok(Self { size, visitor, probe: Probe::default(), bar, rows: Vec::new(), kept: Vec::new() })
     }
 
@@ -95,19 +95,27 @@ impl Run {
     }
 
     /// Asks how long a sync takes just now.
-    pub(crate) fn look_at_the_disk(&mut self) -> Result<Syncs> {
+    pub(crate) fn look_at_the_disk(&mut self) -> Result<Disk> {
         self.bar.set_message("looking at the disk");
         self.probe.look(&self.visitor.place)
     }
 
     /// What the disk has shown so far.
-    pub(crate) fn disk(&self) -> Syncs {
+    pub(crate) fn disk(&self) -> Disk {
         self.probe.all()
     }
 
     /// Keeps what was seen.
     pub(crate) fn keep(&mut self, scene: &str, visit: Visit) {
         self.kept.push((scene.to_owned(), visit));
+    }
+
+    /// Keeps how a goal came out of these scenes; or why there is no figure, if one of their visits is in doubt.
+    pub(crate) fn figure(&mut self, goal: Goal, scenes: &[&str], values: impl IntoIterator<Item = f64>) {
+        let of_scenes = self.kept.iter().filter(|(scene, _)| scenes.contains(&scene.as_str()));
+        let doubt = of_scenes.filter_map(|(_, visit)| visit.doubt.clone()).next();
+        let spread = || Spread::of(values).ok_or_else(|| "nothing of the kind happened".to_owned());
+        self.row(Row::new(goal, doubt.map_or_else(spread, Err)));
     }
 
     /// Keeps how a goal came out.
@@ -119,4 +127,9 @@ impl Run {
     pub(crate) fn end_progress(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// A directory on a file system in memory, if this machine has one where they usually are.
+fn in_memory() -> Option<tempfile::TempDir> {
+    tempfile::Builder::new().prefix("holdfast-bench-").tempdir_in("/dev/shm").ok()
 }

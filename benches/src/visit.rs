@@ -6,15 +6,20 @@ use crate::cores::Halves;
 use crate::load::source::{Choice, Wishes};
 use crate::load::tally::Ending;
 use crate::load::{self, Measured, Pace, Plan};
+use crate::neighbours::{self, Watch};
 use crate::operator::Stock;
 use crate::process::{Programs, Running};
 use anyhow::{Context, Result, ensure};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// Holds of the bench outlast it: what expires meanwhile would have to be told from what was lost.
 const HOLD_TIME_MS: u64 = 24 * 3_600_000;
+
+/// Why a contestant without syncs cannot be visited.
+const NO_MEMORY: &str = "there is no file system in memory (/dev/shm), and without one syncs cannot be left out";
 
 /// Above this share of a core a generator thread may be what is slow.
 const BUSY_MAX: f64 = 0.9;
@@ -94,7 +99,9 @@ pub(crate) struct Visit {
     pub(crate) measured: Measured,
     /// Processor time of the contestant for each request.
     pub(crate) cpu_us_per_request: f64,
-    /// Why no latency of it should be believed, if so.
+    /// The share of all processors that other programs took meanwhile.
+    pub(crate) others: f64,
+    /// Why it should not be believed, if so.
     pub(crate) doubt: Option<String>,
     /// What was audited, in words.
     pub(crate) audited: String,
@@ -107,6 +114,8 @@ pub(crate) struct Visitor {
     pub(crate) programs: Programs,
     /// Where their data lies.
     pub(crate) place: PathBuf,
+    /// Where data lies that no disk is to see, if there is such a place.
+    pub(crate) memory: Option<TempDir>,
     /// Where all draws begin.
     pub(crate) seed: u64,
     /// Directories made and loads sent.
@@ -117,7 +126,8 @@ impl Visitor {
     /// Starts a contestant on a new directory, with its items on sale.
     pub(crate) fn start(&mut self, who: Contestant, what: &Workload, halves: Option<Halves>) -> Result<Running> {
         self.made += 1;
-        let dir = self.place.join(format!("{}-{who}", self.made));
+        let place = if who.lies_in_memory() { self.memory.as_ref().context(NO_MEMORY)?.path() } else { &self.place };
+        let dir = place.join(format!("{}-{who}", self.made));
         let running = Running::start(who, &self.programs, &dir, halves.map(|halves| halves.server))?;
         ensure!(running.operator.is_some() == who.has_operators(), "{who} has operators, or says so");
         if let Some(operator) = &running.operator {
@@ -158,15 +168,17 @@ impl Visitor {
     pub(crate) fn visit(&mut self, who: Contestant, what: &Workload, load: Load) -> Result<Visit> {
         let running = self.start(who, what, load.halves)?;
         let before = running.cpu()?;
+        let watch = Watch::begin(before)?;
         let measured = self.send(&running, what, load)?;
-        let cpu = running.cpu()?.saturating_sub(before);
+        let after = running.cpu()?;
+        let (cpu, others) = (after.saturating_sub(before), watch.others(after)?);
         let failed = measured.tally.count_in_all(Ending::Failed);
         ensure!(failed == 0, "{failed} requests to {who} broke: no figure");
         let audited = self.audit(running, what, &measured).with_context(|| format!("the audit of {who} failed"))?;
         let requests: u64 = measured.tally.all.iter().sum();
         let cpu_us_per_request = cpu.as_secs_f64() * 1e6 / requests.max(1) as f64;
-        let doubt = doubt(load, &measured);
-        Ok(Visit { contestant: who, workload: what.name, load, measured, cpu_us_per_request, doubt, audited })
+        let doubt = neighbours::doubt(others).or_else(|| doubt(load, &measured));
+        Ok(Visit { contestant: who, workload: what.name, load, measured, cpu_us_per_request, others, doubt, audited })
     }
 
     fn audit(&self, running: Running, what: &Workload, measured: &Measured) -> Result<String> {

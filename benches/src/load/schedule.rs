@@ -26,8 +26,8 @@ impl Schedule {
             // In (0, 1], so its logarithm is finite; gaps between Poisson arrivals are exponential.
             let uniform: f64 = 1.0 - random.random::<f64>();
             at -= uniform.ln() / rate_per_s;
-            // Not `at >= end`: a rate of 0 gives no arrivals instead of no end.
-            if !(at < end) {
+            // A rate of 0 gives no arrivals: the first gap is infinite, or no number.
+            if at.is_nan() || at >= end {
                 return Self { arrivals_ns };
             }
             arrivals_ns.push((at * 1e9) as u64);

@@ -40,7 +40,7 @@ mod tests {
         let mut us = histogram();
         (1..=1_000).for_each(|value| us.saturating_record(value * 1_000));
         let text = text(&us);
-        let last = text.lines().filter(|line| !line.starts_with('#')).next_back().expect("there are lines");
+        let last = text.lines().rfind(|line| !line.starts_with('#')).expect("there are lines");
         let fields: Vec<&str> = last.split_whitespace().collect();
         assert!(matches!(fields.as_slice(), [_, "1.000000000000", "1000"]), "{text}");
         assert!(text.contains("Total count    =         1000]"), "{text}");

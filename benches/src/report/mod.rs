@@ -10,7 +10,7 @@ pub(crate) use tables::{print, print_inside};
 use crate::goals::Row;
 use crate::load::Pace;
 use crate::load::tally::{Ending, histogram};
-use crate::probe::Syncs;
+use crate::probe::Disk;
 use crate::run::{Run, Size};
 use crate::visit::Visit;
 use anyhow::Result;
@@ -28,7 +28,7 @@ struct Report<'a> {
     version: &'static str,
     machine: Machine,
     size: Size,
-    sync: Syncs,
+    sync: Disk,
     rows: &'a [Row],
     visits: Vec<VisitBody<'a>>,
 }
@@ -44,6 +44,7 @@ struct VisitBody<'a> {
     measured_s: f64,
     endings: BTreeMap<&'static str, EndingBody>,
     cpu_us_per_request: f64,
+    other_programs: f64,
     generator_busiest_thread: f64,
     generator_lag_us_p99: Option<u64>,
     turned_away: u64,
@@ -94,6 +95,7 @@ impl<'a> VisitBody<'a> {
             measured_s: measured.length.as_secs_f64(),
             endings: Ending::ALL.into_iter().filter_map(ending).collect(),
             cpu_us_per_request: visit.cpu_us_per_request,
+            other_programs: visit.others,
             generator_busiest_thread: measured.busiest_thread,
             generator_lag_us_p99: offered_per_s.map(|_| measured.lag_us.value_at_quantile(0.99)),
             turned_away: tally.turned_away,

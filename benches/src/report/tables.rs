@@ -20,9 +20,11 @@ fn table(header: &[&str]) -> Table {
 /// Prints what a run has seen and how the goals came out.
 pub(crate) fn print(run: &Run) {
     print_visits(&run.kept);
-    let sync = run.disk();
-    if sync.count > 0 {
-        println!("A sync of 4 KiB here: p50 {} µs, p99 {} µs ({} of them).", sync.p50_us, sync.p99_us, sync.count);
+    let disk = run.disk();
+    for (how, sync) in [("in place", disk.in_place), ("appended", disk.appended)] {
+        if sync.count > 0 {
+            println!("A sync of 4 KiB {how}: p50 {} µs, p99 {} µs ({} of them).", sync.p50_us, sync.p99_us, sync.count);
+        }
     }
     if !run.rows.is_empty() {
         print_goals(&run.rows);
