@@ -20,7 +20,7 @@ pub(super) fn admit(item: &Item, customer: &CustomerId, quantity: Quantity, now:
         return Err(Rejection::QuantityAboveMaximum { max: policy.per_order_max });
     }
     let known = item.customers().find(customer);
-    let existing = known.map_or(0, |customer| customer.counted(false));
+    let existing = known.map_or(0, |customer| customer.counted(item.phase()));
     let limit = policy.per_customer_limit;
     if existing.saturating_add(quantity.get()) > limit.get() {
         return Err(Rejection::CustomerLimitReached { limit, existing });

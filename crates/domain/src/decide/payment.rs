@@ -50,7 +50,7 @@ fn may_honour(item: &Item, found: &Reservation) -> Result<(), LateRefusal> {
     if !policy.payments.honour_late {
         return Err(LateRefusal::Policy);
     }
-    let counted = item.customers().get(found.customer).counted(item.phase() == crate::item::Phase::Closed);
+    let counted = item.customers().get(found.customer).counted(item.phase());
     let within = counted.checked_add(found.quantity.get()).is_some_and(|sum| sum <= policy.per_customer_limit.get());
     if !within {
         return Err(LateRefusal::CustomerLimit);

@@ -146,6 +146,25 @@ fn each_rung_of_the_ladder_gives_late_money_back_once() {
     );
 }
 
+/// Found by the simulation (seed 1145): the check after the decision still counted those who had lapsed, and panicked.
+#[test]
+fn a_late_payment_is_honoured_for_a_customer_whose_other_places_lapsed_with_the_sale() {
+    check(
+        "
+        item    stock=1 price=500 hold_ms=1000 limit=2
+        t=0     reserve r1 ann 1        -> held until 1000
+        t=1     reserve r2 bob 1        -> waiting 1
+        t=2     reserve r3 ann 1        -> waiting 2
+        t=1000  tick                    -> r1 expired, r2 held until 2000
+        t=1001  reserve r4 ann 1        -> waiting 2
+        t=1002  close                   -> closed
+        t=2000  tick                    -> r2 expired
+        t=2001  report r1 e1 p1 500     -> honoured
+        stock   available=0 held=0 sold=1
+    ",
+    );
+}
+
 #[test]
 fn wrong_money_and_a_second_payment_go_back_and_leave_the_order_as_it_was() {
     check(

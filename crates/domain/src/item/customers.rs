@@ -1,5 +1,6 @@
 //! Customers of one item: what each has, exactly, and how often their holds expired in a row.
 
+use super::Phase;
 use crate::identity::ItemKey;
 use crate::policy::CoolOffPolicy;
 use crate::text::CustomerId;
@@ -73,9 +74,9 @@ impl Customers {
 
 impl Customer {
     /// Units that count towards the limit. Whoever waited when the sale closed has lapsed.
-    pub(crate) fn counted(&self, sale_closed: bool) -> u32 {
+    pub(crate) fn counted(&self, phase: Phase) -> u32 {
         // Each is bounded by the limits on quantity and reservations; the sum of three cannot pass 2^32.
-        let waiting = if sale_closed { 0 } else { self.waiting };
+        let waiting = if phase == Phase::Closed { 0 } else { self.waiting };
         self.held.saturating_add(self.sold).saturating_add(waiting)
     }
 

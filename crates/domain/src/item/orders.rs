@@ -56,11 +56,23 @@ impl Item {
     ) -> Option<Body> {
         let Body::Order(order) = self.order_then(ordinal, acceptance, state)? else { return None };
         let mut refund = self.capture_view(capture)?;
-        if let MoneyPlace::Refunded { reason, since, .. } = refund.record.place {
-            // As it was when the answer was given first.
-            refund.record.place = MoneyPlace::Due { reason, since };
-        }
+        refund.record = refund.record.as_answered_when_due();
         Some(Body::Order(Box::new(OrderView { refunds: vec![refund], ..*order })))
+    }
+
+    /// The same where nothing had paid the order. Another payment may have been honoured since: that one's money, and
+    /// the order it stands for, were not there then.
+    pub(super) fn unpaid_order_with_refund(
+        &self,
+        ordinal: Ordinal,
+        acceptance: &Acceptance,
+        capture: CaptureNo,
+    ) -> Option<Body> {
+        let told = self.order_with_refund(ordinal, acceptance, OrderState::RefundDue, capture)?;
+        let Body::Order(order) = told else { return None };
+        let ordered_at = self.reservation(ordinal)?.state.ordered_at().filter(|placed| *placed <= acceptance.at);
+        let placed_at = ordered_at.unwrap_or(self.books.get(capture)?.at);
+        Some(Body::Order(Box::new(OrderView { capture: None, placed_at, ..*order })))
     }
 
     /// Whether any money went, or is to go, back, or is disputed.

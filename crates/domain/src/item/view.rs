@@ -12,7 +12,7 @@ use crate::text::CustomerId;
 use crate::time::Timestamp;
 use crate::units::Quantity;
 use crate::views::{
-    Answer, Body, ItemStatus, ItemView, OrderState, OrderSummary, OrderView, Origin, ReservationFilter,
+    Answer, Body, CaptureView, ItemStatus, ItemView, OrderState, OrderSummary, OrderView, Origin, ReservationFilter,
     ReservationView, StateView,
 };
 use std::sync::Arc;
@@ -215,14 +215,19 @@ impl Item {
                 self.order_then(*reservation, acceptance, OrderState::AwaitingPayment { expires_at: *expires_at })?
             }
             Answered::Paid { reservation } => self.order_then(*reservation, acceptance, OrderState::Paid)?,
-            Answered::RefundDue { reservation, capture, paid } => {
-                let state = if *paid { OrderState::Paid } else { OrderState::RefundDue };
-                self.order_with_refund(*reservation, acceptance, state, *capture)?
+            Answered::RefundDue { reservation, capture, paid: true } => {
+                self.order_with_refund(*reservation, acceptance, OrderState::Paid, *capture)?
+            }
+            Answered::RefundDue { reservation, capture, paid: false } => {
+                self.unpaid_order_with_refund(*reservation, acceptance, *capture)?
             }
             Answered::Refunded { reservation, capture } => {
                 self.order_with_refund(*reservation, acceptance, OrderState::RefundDue, *capture)?
             }
-            Answered::Settled { capture } => Body::Refund(Box::new(self.capture_view(*capture)?)),
+            Answered::Settled { capture } => {
+                let view = self.capture_view(*capture)?;
+                Body::Refund(Box::new(CaptureView { record: view.record.as_answered(), ..view }))
+            }
             Answered::Item(view) => Body::Item(view.clone()),
         };
         Some(Answer { body, origin })

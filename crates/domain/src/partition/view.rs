@@ -7,7 +7,7 @@ use crate::event::{PartitionEvent, Recorded};
 use crate::idempotency::Acceptance;
 use crate::identity::OrderId;
 use crate::ids::{CaptureNo, Ordinal};
-use crate::payment::{MoneyPlace, PaymentEvent, RefundReason};
+use crate::payment::{PaymentEvent, RefundReason};
 use crate::rejection::EndedAs;
 use crate::time::Timestamp;
 use crate::views::{
@@ -242,7 +242,10 @@ impl Partition {
             BundleAnswered::Refunded { bundle, capture } => {
                 self.order_with_refund(bundle, acceptance, OrderState::RefundDue, capture)?
             }
-            BundleAnswered::Settled { capture } => Body::Refund(Box::new(self.capture_view(capture)?)),
+            BundleAnswered::Settled { capture } => {
+                let view = self.capture_view(capture)?;
+                Body::Refund(Box::new(CaptureView { record: view.record.as_answered(), ..view }))
+            }
         };
         Some(Answer { body, origin })
     }
@@ -289,10 +292,7 @@ impl Partition {
     ) -> Option<Body> {
         let Body::BundleOrder(order) = self.order_then(ordinal, acceptance, state)? else { return None };
         let mut refund = self.capture_view(capture)?;
-        if let MoneyPlace::Refunded { reason, since, .. } = refund.record.place {
-            // As it was when the answer was given first.
-            refund.record.place = MoneyPlace::Due { reason, since };
-        }
+        refund.record = refund.record.as_answered_when_due();
         Some(Body::BundleOrder(Box::new(BundleOrderView { refunds: vec![refund], ..*order })))
     }
 }
