@@ -29,6 +29,10 @@ bench:
 tools:
     bash tests/install-tools.sh
 
+# One seed of the simulation, told event by event; or many: just sim --seeds 100000.
+sim *ARGS:
+    cargo run --release -p tests --bin sim -- {{ARGS}}
+
 # The proofs with larger numbers than the test command has, and a file with what came out.
 prove FILE:
     cargo run --release -p tests --bin prove -- {{FILE}}
