@@ -1,7 +1,9 @@
 //! What the journeys share: the real binary as a process, and a small HTTP client.
 //!
-//! Nothing here judges but [`history`], which says whether recorded answers fit together; otherwise the tests do.
+//! Nothing here judges but [`history`], which says whether recorded answers fit together, and [`audited`], which lets
+//! the independent auditor judge a log; otherwise the tests do.
 
+pub mod audited;
 pub mod client;
 pub mod history;
 pub mod log;

@@ -32,6 +32,12 @@ const PROOFS: &[Proof] = &[
         sizes: &[("HOLDFAST_WEBHOOK_SETS", "100000")],
     },
     Proof {
+        shows: "the independent auditor reads random sales as the log's own decoder does, and finds them clean",
+        package: "tests",
+        test: "auditor",
+        sizes: &[("HOLDFAST_AUDITED_SALES", "5000")],
+    },
+    Proof {
         shows: "R1: kill -9 under load loses nothing acknowledged and oversells nothing",
         package: "tests",
         test: "crash",

@@ -56,7 +56,7 @@ impl Item {
     ) -> Option<Body> {
         let Body::Order(order) = self.order_then(ordinal, acceptance, state)? else { return None };
         let mut refund = self.capture_view(capture)?;
-        refund.record = refund.record.as_answered_when_due();
+        refund.record = refund.record.into_answered_when_due();
         Some(Body::Order(Box::new(OrderView { refunds: vec![refund], ..*order })))
     }
 

@@ -226,7 +226,7 @@ impl Item {
             }
             Answered::Settled { capture } => {
                 let view = self.capture_view(*capture)?;
-                Body::Refund(Box::new(CaptureView { record: view.record.as_answered(), ..view }))
+                Body::Refund(Box::new(CaptureView { record: view.record.into_answered(), ..view }))
             }
             Answered::Item(view) => Body::Item(view.clone()),
         };

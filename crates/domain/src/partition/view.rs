@@ -244,7 +244,7 @@ impl Partition {
             }
             BundleAnswered::Settled { capture } => {
                 let view = self.capture_view(capture)?;
-                Body::Refund(Box::new(CaptureView { record: view.record.as_answered(), ..view }))
+                Body::Refund(Box::new(CaptureView { record: view.record.into_answered(), ..view }))
             }
         };
         Some(Answer { body, origin })
@@ -292,7 +292,7 @@ impl Partition {
     ) -> Option<Body> {
         let Body::BundleOrder(order) = self.order_then(ordinal, acceptance, state)? else { return None };
         let mut refund = self.capture_view(capture)?;
-        refund.record = refund.record.as_answered_when_due();
+        refund.record = refund.record.into_answered_when_due();
         Some(Body::BundleOrder(Box::new(BundleOrderView { refunds: vec![refund], ..*order })))
     }
 }

@@ -35,17 +35,17 @@ pub struct CaptureRecord {
 impl CaptureRecord {
     /// As the answer to a command tells it, then and under the same key ever after: without what reports have said of
     /// it, which goes on changing and is told by reads.
-    pub(crate) fn as_answered(self) -> Self {
+    pub(crate) fn into_answered(self) -> Self {
         Self { payer: self.capture.provider, reports: 0, disputed: false, ..self }
     }
 
     /// The same, as it was before it was settled.
-    pub(crate) fn as_answered_when_due(self) -> Self {
+    pub(crate) fn into_answered_when_due(self) -> Self {
         let place = match self.place {
             MoneyPlace::Refunded { reason, since, .. } => MoneyPlace::Due { reason, since },
             place @ (MoneyPlace::Due { .. } | MoneyPlace::Kept | MoneyPlace::Parked { .. }) => place,
         };
-        Self { place, ..self }.as_answered()
+        Self { place, ..self }.into_answered()
     }
 
     /// Whether it is the one that paid its order, also where that was refunded later.
