@@ -284,3 +284,18 @@ fn an_opportunity_is_shown_while_it_can_be_used() {
     ",
     );
 }
+
+#[test]
+fn a_late_payment_is_honoured_after_the_sale_though_its_customer_had_been_waiting_again() {
+    check(
+        "
+        item    stock=1 hold_ms=1000
+        t=0     reserve r1 ann 1        -> held until 1000
+        t=1000  reserve r2 bob 1        -> held until 2000, r1 expired
+        t=1001  reserve r3 ann 1        -> waiting 1
+        t=1002  close                   -> closed
+        t=2000  report r1 e1 p1 100     -> honoured, r2 expired
+        stock   available=0 held=0 sold=1
+    ",
+    );
+}
