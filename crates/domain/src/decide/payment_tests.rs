@@ -299,3 +299,17 @@ fn a_late_payment_is_honoured_after_the_sale_though_its_customer_had_been_waitin
     ",
     );
 }
+
+#[test]
+fn no_payment_is_offered_to_those_who_waited_when_the_sale_closed() {
+    check(
+        "
+        item    stock=1 hold_ms=1000
+        t=0     reserve r1 ann 1        -> held until 1000
+        t=1     reserve r2 bob 1        -> waiting 1
+        t=2     offer! r2 p1            -> still_waiting
+        t=3     close                   -> closed
+        t=4     offer! r2 p1            -> hold_expired
+    ",
+    );
+}
