@@ -313,3 +313,20 @@ fn no_payment_is_offered_to_those_who_waited_when_the_sale_closed() {
     ",
     );
 }
+
+#[test]
+fn a_surplus_confirmation_of_a_refunded_order_is_not_answered_paid() {
+    check(
+        "
+        item    stock=1 keep_open
+        t=0     reserve r1 ann 1        -> held until 120000
+        t=1     order r1 ann            -> ordered until 120000
+        t=2     confirm r1 ann p1       -> paid
+        t=3     confirm r1 ann p2       -> paid, refund due
+        t=4     refund r1               -> order refund due
+        t=5     confirm r1 ann p3       -> order refund due
+        t=6     done 0                  -> refunded
+        t=7     confirm r1 ann p4       -> order refunded
+    ",
+    );
+}

@@ -47,14 +47,18 @@ impl Item {
         self.books.going_back(ordinal).filter_map(|no| self.capture_view(no)).collect()
     }
 
+    /// An order and the refund that a command led to. `paid`: how it stood then, if another payment had paid it.
     pub(super) fn order_with_refund(
         &self,
         ordinal: Ordinal,
         acceptance: &Acceptance,
-        state: OrderState,
+        paid: Option<OrderState>,
         capture: CaptureNo,
     ) -> Option<Body> {
-        let Body::Order(order) = self.order_then(ordinal, acceptance, state)? else { return None };
+        let state = paid.unwrap_or(OrderState::RefundDue);
+        let Body::Order(mut order) = self.order_then(ordinal, acceptance, state)? else { return None };
+        // What was not paid then may have been paid since.
+        order.capture = order.capture.filter(|_| paid.is_some());
         let mut refund = self.capture_view(capture)?;
         if let MoneyPlace::Refunded { reason, since, .. } = refund.record.place {
             // As it was when the answer was given first.

@@ -216,11 +216,11 @@ impl Item {
             }
             Answered::Paid { reservation } => self.order_then(*reservation, acceptance, OrderState::Paid)?,
             Answered::RefundDue { reservation, capture, paid } => {
-                let state = if *paid { OrderState::Paid } else { OrderState::RefundDue };
+                let state = paid.then(|| self.books.paid_order_then(*reservation, acceptance.at));
                 self.order_with_refund(*reservation, acceptance, state, *capture)?
             }
             Answered::Refunded { reservation, capture } => {
-                self.order_with_refund(*reservation, acceptance, OrderState::RefundDue, *capture)?
+                self.order_with_refund(*reservation, acceptance, Some(OrderState::RefundDue), *capture)?
             }
             Answered::Settled { capture } => Body::Refund(Box::new(self.capture_view(*capture)?)),
             Answered::Item(view) => Body::Item(view.clone()),
@@ -269,7 +269,7 @@ impl Item {
 
     pub(super) fn order_then(&self, ordinal: Ordinal, acceptance: &Acceptance, state: OrderState) -> Option<Body> {
         let now = self.order_view(ordinal, acceptance.at)?;
-        let paid = matches!(state, OrderState::Paid | OrderState::RefundDue);
+        let paid = matches!(state, OrderState::Paid | OrderState::RefundDue | OrderState::Refunded);
         Some(Body::Order(Box::new(OrderView {
             summary: OrderSummary { state, ..now.summary },
             capture: now.capture.filter(|_| paid),
