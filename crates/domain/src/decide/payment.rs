@@ -78,8 +78,10 @@ pub(super) fn offer(item: &Item, reservation: Ordinal, offer: &Offer) -> Result<
         }
         ReservationState::Held(_) => Err(Rejection::NotFound),
         ReservationState::Confirmed(_) => Err(Rejection::HoldAlreadyUsed),
-        ReservationState::Waiting => Err(Rejection::StillWaiting),
-        ReservationState::Part
+        ReservationState::Waiting if item.ended(found).is_none() => Err(Rejection::StillWaiting),
+        // Who waited when the sale closed has lapsed.
+        ReservationState::Waiting
+        | ReservationState::Part
         | ReservationState::Cancelled(_)
         | ReservationState::Expired(_)
         | ReservationState::Lapsed(_) => Err(Rejection::HoldExpired),

@@ -32,7 +32,7 @@ impl Item {
         }
     }
 
-    /// Invariant 10, at the moment a reservation is accepted.
+    /// Invariant 10, at the moment a reservation is accepted or a late payment honoured, also after the sale.
     pub(super) fn assert_within_limit(&self, customer: CustomerIx, quantity: Quantity) {
         let limit = self.settings.policy.per_customer_limit.get();
         let customer = self.customers.get(customer);

@@ -216,13 +216,14 @@ impl Item {
             }
             Answered::Paid { reservation } => self.order_then(*reservation, acceptance, OrderState::Paid)?,
             Answered::RefundDue { reservation, capture, paid: true } => {
-                self.order_with_refund(*reservation, acceptance, OrderState::Paid, *capture)?
+                let state = self.books.paid_order_then(*reservation, acceptance.at);
+                self.order_with_refund(*reservation, acceptance, Some(state), *capture)?
             }
             Answered::RefundDue { reservation, capture, paid: false } => {
                 self.unpaid_order_with_refund(*reservation, acceptance, *capture)?
             }
             Answered::Refunded { reservation, capture } => {
-                self.order_with_refund(*reservation, acceptance, OrderState::RefundDue, *capture)?
+                self.order_with_refund(*reservation, acceptance, Some(OrderState::RefundDue), *capture)?
             }
             Answered::Settled { capture } => {
                 let view = self.capture_view(*capture)?;
@@ -274,7 +275,7 @@ impl Item {
 
     pub(super) fn order_then(&self, ordinal: Ordinal, acceptance: &Acceptance, state: OrderState) -> Option<Body> {
         let now = self.order_view(ordinal, acceptance.at)?;
-        let paid = matches!(state, OrderState::Paid | OrderState::RefundDue);
+        let paid = matches!(state, OrderState::Paid | OrderState::RefundDue | OrderState::Refunded);
         Some(Body::Order(Box::new(OrderView {
             summary: OrderSummary { state, ..now.summary },
             capture: now.capture.filter(|_| paid),
