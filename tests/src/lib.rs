@@ -6,6 +6,7 @@ pub mod client;
 pub mod history;
 pub mod log;
 pub mod server;
+pub mod wire;
 
 pub use client::{Answer, Client};
 pub use server::Server;

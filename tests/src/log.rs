@@ -1,10 +1,10 @@
-//! Folding the log of a stopped server, the same way recovery does.
+//! Folding the log of a stopped server, the same way recovery does, and what lies around it.
 
 use anyhow::{Context, Result};
 use domain::ids::PartitionNo;
 use engine::fold::Folded;
 use eventlog::{ChainPoint, DataDir, SledLog, SledOptions, recover};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Folds a partition's whole log from its first record. The server must have stopped.
 ///
@@ -18,4 +18,32 @@ pub fn fold(path: &Path, partition: PartitionNo) -> Result<Folded> {
     let mut folded = Folded::new(partition);
     recover(&mut log, ChainPoint::START, &mut |event| folded.apply(event.item, &event.event))?;
     Ok(folded)
+}
+
+/// Where each partition's log is marked as cleanly stopped. The server must have stopped.
+///
+/// # Errors
+/// The directory is in use.
+pub fn clean_markers(path: &Path) -> Result<Vec<PathBuf>> {
+    let count = DataDir::partition_count(path)?.context("not a data directory")?;
+    let data_dir = DataDir::open(path, count)?;
+    Ok(data_dir.partitions().map(|place| place.path.join("clean")).collect())
+}
+
+/// Copies a directory of files and directories into one that is there.
+///
+/// # Errors
+/// Something could not be read or written.
+pub fn copy(from: &Path, to: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir_all(&target)?;
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }

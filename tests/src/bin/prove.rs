@@ -50,6 +50,12 @@ const PROOFS: &[Proof] = &[
         sizes: &[("HOLDFAST_SYSTEM_CALLS", "200")],
     },
     Proof {
+        shows: "R22: SIGTERM under load loses nothing acknowledged and drops no request in silence",
+        package: "tests",
+        test: "drain",
+        sizes: &[("HOLDFAST_DRAIN_CYCLES", "200")],
+    },
+    Proof {
         shows: "R13: HTTP histories across kill -9 are linearizable",
         package: "tests",
         test: "linearizable",
