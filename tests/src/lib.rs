@@ -1,11 +1,13 @@
-//! What the journeys share: the real binary as a process, and a small HTTP client.
+//! What the journeys share: the real binary as a process, a small HTTP client, and what a disk keeps.
 //!
 //! Nothing here judges but [`history`], which says whether recorded answers fit together; otherwise the tests do.
 
 pub mod client;
+pub mod disk;
 pub mod history;
 pub mod log;
 pub mod server;
+pub mod trace;
 pub mod wire;
 
 pub use client::{Answer, Client};

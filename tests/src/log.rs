@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use domain::ids::PartitionNo;
 use engine::fold::Folded;
-use eventlog::{ChainPoint, DataDir, SledLog, SledOptions, recover};
+use eventlog::{ChainHash, ChainPoint, DataDir, EventLog, RecordNo, Recovered, SledLog, SledOptions, recover};
 use std::path::{Path, PathBuf};
 
 /// Folds a partition's whole log from its first record. The server must have stopped.
@@ -11,13 +11,36 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// The directory is in use, or the log is damaged.
 pub fn fold(path: &Path, partition: PartitionNo) -> Result<Folded> {
+    Ok(recovered(path, partition)?.1)
+}
+
+/// Recovers a partition's log and folds it. The server must have stopped.
+///
+/// # Errors
+/// The directory is in use, or the log is damaged.
+pub fn recovered(path: &Path, partition: PartitionNo) -> Result<(Recovered, Folded)> {
+    let (_held, mut log) = open(path, partition)?;
+    let mut folded = Folded::new(partition);
+    let recovered = recover(&mut log, ChainPoint::START, &mut |event| folded.apply(event.item, &event.event))?;
+    Ok((recovered, folded))
+}
+
+/// The hash of each record of a partition's log, the first one first. The server must have stopped.
+///
+/// # Errors
+/// The directory is in use, or the log cannot be read.
+pub fn hashes(path: &Path, partition: PartitionNo) -> Result<Vec<ChainHash>> {
+    let (_held, log) = open(path, partition)?;
+    let records = log.reader().read_from(RecordNo(1));
+    records.map(|read| Ok(ChainHash::of(&read?.1))).collect()
+}
+
+fn open(path: &Path, partition: PartitionNo) -> Result<(DataDir, SledLog)> {
     let count = DataDir::partition_count(path)?.context("not a data directory")?;
     let data_dir = DataDir::open(path, count)?;
     let place = data_dir.partitions().find(|place| place.no == partition).context("no such partition")?;
-    let mut log = SledLog::open(&place.path, place.log_id, SledOptions::default())?;
-    let mut folded = Folded::new(partition);
-    recover(&mut log, ChainPoint::START, &mut |event| folded.apply(event.item, &event.event))?;
-    Ok(folded)
+    let log = SledLog::open(&place.path, place.log_id, SledOptions::default())?;
+    Ok((data_dir, log))
 }
 
 /// Where each partition's log is marked as cleanly stopped. The server must have stopped.

@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use anyhow::{Context, Result, bail};
+pub use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -150,8 +151,16 @@ impl Server {
     /// # Errors
     /// When the process cannot be reached.
     pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Any signal, without waiting for what comes of it.
+    ///
+    /// # Errors
+    /// When the process cannot be reached.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = self.pid().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
-        Ok(rustix::process::kill_process(pid.context("it runs")?, rustix::process::Signal::TERM)?)
+        Ok(rustix::process::kill_process(pid.context("it runs")?, signal)?)
     }
 
     /// Waits until it has ended by itself.
