@@ -56,6 +56,18 @@ const PROOFS: &[Proof] = &[
         sizes: &[("HOLDFAST_SYSTEM_CALLS", "200")],
     },
     Proof {
+        shows: "R3: a power cut at any point of recorded writes and syncs leaves everything acknowledged",
+        package: "tests",
+        test: "power_cut",
+        sizes: &[("HOLDFAST_POWER_CUT_IMAGES", "10000"), ("HOLDFAST_POWER_CUT_STARTS", "200")],
+    },
+    Proof {
+        shows: "R22: SIGTERM under load loses nothing acknowledged and drops no request in silence",
+        package: "tests",
+        test: "drain",
+        sizes: &[("HOLDFAST_DRAIN_CYCLES", "200")],
+    },
+    Proof {
         shows: "R13: HTTP histories across kill -9 are linearizable",
         package: "tests",
         test: "linearizable",
