@@ -107,17 +107,17 @@ fn record_to(record: &CaptureRecord) -> CaptureRecordV1 {
 
 fn record_from(stored: CaptureRecordV1) -> Result<CaptureRecord, CodecError> {
     let place = match stored.place {
-        MoneyPlaceV1::Parked(until) => MoneyPlace::Parked { until: at(until) },
+        MoneyPlaceV1::Parked(until) => MoneyPlace::Parked { until: at(until)? },
         MoneyPlaceV1::Kept => MoneyPlace::Kept,
-        MoneyPlaceV1::Due(reason, since) => MoneyPlace::Due { reason: reason.try_into()?, since: at(since) },
+        MoneyPlaceV1::Due(reason, since) => MoneyPlace::Due { reason: reason.try_into()?, since: at(since)? },
         MoneyPlaceV1::Refunded(reason, since, done, by) => {
-            MoneyPlace::Refunded { reason: reason.try_into()?, since: at(since), at: at(done), by: by.try_into()? }
+            MoneyPlace::Refunded { reason: reason.try_into()?, since: at(since)?, at: at(done)?, by: by.try_into()? }
         }
     };
     Ok(CaptureRecord {
         owner: Ordinal(stored.owner),
         capture: stored.capture.try_into()?,
-        at: at(stored.at_ms),
+        at: at(stored.at_ms)?,
         place,
         payer: provider_from(stored.payer)?,
         reports: stored.reports,

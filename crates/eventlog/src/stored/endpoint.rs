@@ -131,7 +131,7 @@ impl TryFrom<EndpointsV1> for Endpoints {
                 url: address(&stored.url)?,
                 notices: named(&stored.notices)?,
                 secrets: stored.secrets.into_iter().map(SigningSecret::from_bytes).collect(),
-                since: at(stored.since_ms),
+                since: at(stored.since_ms)?,
                 disabled: stored.disabled.map(disabled_from).transpose()?,
             })
         };

@@ -23,8 +23,11 @@ pub(crate) fn units(count: u32) -> Result<Units, CodecError> {
     checked("units", Units::new(count))
 }
 
-pub(crate) fn at(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis)
+/// An instant. One out of range has been written by nobody: taken for the latest there is, it would be another instant
+/// than the one whose bytes were hashed.
+pub(crate) fn at(millis: u64) -> Result<Timestamp, CodecError> {
+    let at = Timestamp::from_millis(millis);
+    checked("time", if at.as_millis() == millis { Ok(at) } else { Err(format!("{millis} ms is out of range")) })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -196,8 +199,8 @@ impl TryFrom<SettingsV1> for Settings {
                 // Written before there was a choice: as every item was then.
                 payments: PaymentPolicy::default(),
             },
-            opens_at: value.opens_at_ms.map(at),
-            closes_at: value.closes_at_ms.map(at),
+            opens_at: value.opens_at_ms.map(at).transpose()?,
+            closes_at: value.closes_at_ms.map(at).transpose()?,
         })
     }
 }
