@@ -2,7 +2,7 @@
 
 use super::books::BooksV1;
 use super::event::{lapse_from, lapse_to};
-use super::value::{IdempotencyV1, SettingsV2, at, checked, quantity, units};
+use super::value::{IdempotencyV1, SettingsV2, at, checked, list, quantity, units};
 use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
 use domain::idempotency::{Acceptance, Answered, Entry, Idempotency};
 use domain::identity::{BundleId, ItemKey};
@@ -29,10 +29,14 @@ struct ItemV2 {
     seq: u64,
     now_ms: u64,
     freed_by: u64,
+    #[serde(deserialize_with = "list")]
     customers: Vec<(String, u8, u64)>,
+    #[serde(deserialize_with = "list")]
     reservations: Vec<ReservationV1>,
     books: BooksV1,
+    #[serde(deserialize_with = "list")]
     bundled: Vec<(u32, [u8; 16])>,
+    #[serde(deserialize_with = "list")]
     idempotency: Vec<(IdempotencyV1, AcceptanceV1)>,
 }
 
@@ -224,7 +228,9 @@ fn reservation_from(stored: &ReservationV1) -> Result<ReservationParts, CodecErr
         StateV1::Confirmed { ordered_at_ms, returned } => {
             StateParts::Confirmed(SaleParts { ordered_at: at(ordered_at_ms)?, returned })
         }
-        StateV1::Cancelled { ordered_at_ms } => StateParts::Cancelled { ordered_at: ordered_at_ms.map(at).transpose()? },
+        StateV1::Cancelled { ordered_at_ms } => {
+            StateParts::Cancelled { ordered_at: ordered_at_ms.map(at).transpose()? }
+        }
         StateV1::Expired { ordered_at_ms } => StateParts::Expired { ordered_at: ordered_at_ms.map(at).transpose()? },
         StateV1::Lapsed(reason) => StateParts::Lapsed(lapse_from(reason)?),
         StateV1::Part => StateParts::Part,

@@ -3,7 +3,7 @@
 use super::books::BooksV1;
 use super::bundle::{NewBundleV1, ReportV1};
 use super::endpoint::EndpointsV1;
-use super::value::{IdempotencyV1, MoneyV1, at, checked};
+use super::value::{IdempotencyV1, MoneyV1, at, checked, list};
 use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
 use domain::idempotency::{Acceptance, Entry, Idempotency};
 use domain::identity::{ItemKey, OrderId};
@@ -19,11 +19,15 @@ struct PartitionV2 {
     no: u8,
     seq: u64,
     now_ms: u64,
+    #[serde(deserialize_with = "list")]
     items: Vec<(String, u32)>,
     key: Option<[u8; 32]>,
+    #[serde(deserialize_with = "list")]
     bundles: Vec<BundleV1>,
     books: BooksV1,
+    #[serde(deserialize_with = "list")]
     idempotency: Vec<(IdempotencyV1, AcceptanceV1)>,
+    #[serde(deserialize_with = "list")]
     unmatched: Vec<UnmatchedV1>,
     endpoints: EndpointsV1,
 }
@@ -148,8 +152,12 @@ fn bundle_from(stored: BundleV1) -> Result<BundleParts, CodecError> {
         BundleStateV1::Confirmed { ordered_at_ms, returned } => {
             BundleStateParts::Confirmed { ordered_at: at(ordered_at_ms)?, returned }
         }
-        BundleStateV1::Cancelled { ordered_at_ms } => BundleStateParts::Cancelled { ordered_at: ordered_at_ms.map(at).transpose()? },
-        BundleStateV1::Expired { ordered_at_ms } => BundleStateParts::Expired { ordered_at: ordered_at_ms.map(at).transpose()? },
+        BundleStateV1::Cancelled { ordered_at_ms } => {
+            BundleStateParts::Cancelled { ordered_at: ordered_at_ms.map(at).transpose()? }
+        }
+        BundleStateV1::Expired { ordered_at_ms } => {
+            BundleStateParts::Expired { ordered_at: ordered_at_ms.map(at).transpose()? }
+        }
     };
     Ok(BundleParts {
         held: stored.held.try_into()?,
@@ -181,9 +189,7 @@ fn idempotency_to(parts: &PartitionIdempotencyParts) -> (IdempotencyV1, Acceptan
     (hashes.into(), AcceptanceV1 { seq: acceptance.seq.0, at_ms: acceptance.at.as_millis(), answered })
 }
 
-fn idempotency_from(
-    (hashes, stored): (IdempotencyV1, AcceptanceV1),
-) -> Result<PartitionIdempotencyParts, CodecError> {
+fn idempotency_from((hashes, stored): (IdempotencyV1, AcceptanceV1)) -> Result<PartitionIdempotencyParts, CodecError> {
     let answered = match stored.answered {
         AnsweredV1::Held { bundle, expires_at_ms } => {
             BundleAnswered::Held { bundle: Ordinal(bundle), expires_at: at(expires_at_ms)? }
