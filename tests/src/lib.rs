@@ -1,8 +1,9 @@
-//! What the journeys share: the real binary as a process, and a small HTTP client.
+//! What the journeys share: the real binary as a process, and a small HTTP client. And what fuzzing runs, in [`fuzz`].
 //!
 //! Nothing here judges but [`history`], which says whether recorded answers fit together; otherwise the tests do.
 
 pub mod client;
+pub mod fuzz;
 pub mod history;
 pub mod log;
 pub mod server;
