@@ -1,4 +1,4 @@
-//! What the journeys share: the real binary as a process, a small HTTP client, and what a disk keeps.
+//! What the journeys share: the real binary as a process, a small HTTP client, what a disk keeps, what fuzzing runs.
 //!
 //! Nothing here judges but [`history`], which says whether recorded answers fit together, and [`audited`], which lets
 //! the independent auditor judge a log; otherwise the tests do.
@@ -6,6 +6,7 @@
 pub mod audited;
 pub mod client;
 pub mod disk;
+pub mod fuzz;
 pub mod history;
 pub mod log;
 pub mod server;
