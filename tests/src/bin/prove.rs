@@ -62,6 +62,22 @@ const PROOFS: &[Proof] = &[
         sizes: &[("HOLDFAST_POWER_CUT_IMAGES", "10000"), ("HOLDFAST_POWER_CUT_STARTS", "200")],
     },
     Proof {
+        shows: "R5: while a sync stalls nothing is acknowledged, callers learn in time, and the same key tells afterwards",
+        package: "tests",
+        test: "stalled_sync",
+        sizes: &[("HOLDFAST_STALL_MS", "9000")],
+    },
+    Proof {
+        shows: "R6, R7: every truncation and every flipped bit is cut as a torn tail or named as damage, never the reverse",
+        package: "eventlog",
+        test: "damage",
+        sizes: &[
+            ("HOLDFAST_TRUNCATED_LOGS", "1000"),
+            ("HOLDFAST_FLIPPED_LOGS", "100"),
+            ("HOLDFAST_DAMAGED_FILES", "5000"),
+        ],
+    },
+    Proof {
         shows: "R22: SIGTERM under load loses nothing acknowledged and drops no request in silence",
         package: "tests",
         test: "drain",
