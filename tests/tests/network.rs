@@ -15,11 +15,13 @@ mod customer;
 mod shop;
 
 use audit::Books;
-use customer::Tape;
+use customer::{Settled, Tape};
 use eventlog::memory_log::FaultWeights;
 use eventlog::{LogId, MemoryDisk};
+use http::StatusCode;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -176,7 +178,14 @@ fn name(customer: u64) -> String {
     format!("customer{customer}")
 }
 
-fn simulate(seed: u64) -> Summary {
+/// What a simulation leaves to be judged.
+struct Outcome {
+    books: Books,
+    settled: Vec<Settled>,
+    summary: Summary,
+}
+
+fn simulate(seed: u64) -> Outcome {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let disk = MemoryDisk::new(LogId(u128::from(seed).to_le_bytes()));
     disk.draw_faults(seed, log_faults(&mut dice));
@@ -203,12 +212,11 @@ fn simulate(seed: u64) -> Summary {
             break;
         }
     }
-    let books = Books::of(&disk);
-    let settled = tape.settled.borrow();
-    books.agree_with(&settled);
+    let (books, settled) = (Books::of(&disk), tape.settled.take());
     let (again, same) = (tape.again.get(), tape.same.get());
     let (counts, simulated) = (storm.counts, sim.elapsed());
-    Summary { asked: settled.len(), again, same, events: books.events, counts, simulated }
+    let summary = Summary { asked: settled.len(), again, same, events: books.events, counts, simulated };
+    Outcome { books, settled, summary }
 }
 
 #[test]
@@ -216,7 +224,12 @@ fn on_a_failing_network_no_unit_is_sold_twice_nothing_acknowledged_is_lost_and_a
     let (first, count) = (first_seed(), seeds());
     let mut all = Summary::default();
     for seed in first..first + count {
-        let summary = catch_unwind(AssertUnwindSafe(|| simulate(seed))).unwrap_or_else(|panic| {
+        let judged = AssertUnwindSafe(|| {
+            let outcome = simulate(seed);
+            outcome.books.agree_with(&outcome.settled);
+            outcome.summary
+        });
+        let summary = catch_unwind(judged).unwrap_or_else(|panic| {
             eprintln!("seed {seed} fails: HOLDFAST_TURMOIL_SEED={seed} HOLDFAST_TURMOIL_SEEDS=1");
             std::panic::resume_unwind(panic)
         });
@@ -229,6 +242,24 @@ fn on_a_failing_network_no_unit_is_sold_twice_nothing_acknowledged_is_lost_and_a
         let rare = [all.again, counts.cuts, counts.holds, counts.deaths, counts.log_failures].into_iter().min();
         assert!(rare > Some(20), "something hardly ever happened: {all:?}");
     }
+}
+
+#[test]
+fn a_simulation_whose_tape_is_changed_is_found_out() {
+    let Outcome { books, settled, .. } = simulate(first_seed());
+    let first = settled.iter().position(|settled| settled.told.status == StatusCode::CREATED).expect("a hold");
+    let judge = |tape: &[Settled]| catch_unwind(AssertUnwindSafe(|| books.agree_with(tape))).is_err();
+    assert!(!judge(&settled), "as it was, it agrees");
+    let mut missing = settled.clone();
+    drop(missing.remove(first));
+    assert!(judge(&missing), "an effect that nobody was told of went unnoticed");
+    let mut twice = settled.clone();
+    twice.extend(settled.get(first).cloned());
+    assert!(judge(&twice), "one reservation for two requests went unnoticed");
+    let mut moved = settled;
+    let sequence = moved.get_mut(first).and_then(|settled| settled.told.json.get_mut("sequence")).expect("a place");
+    *sequence = Value::from(1_000_000);
+    assert!(judge(&moved), "another place in the log went unnoticed");
 }
 
 impl Summary {

@@ -89,6 +89,18 @@ const PROOFS: &[Proof] = &[
         test: "linearizable",
         sizes: &[("HOLDFAST_HISTORIES", "150")],
     },
+    Proof {
+        shows: "R9: on a failing network nothing is sold twice, nothing acknowledged is lost, a key has one answer",
+        package: "tests",
+        test: "network",
+        sizes: &[("HOLDFAST_TURMOIL_SEEDS", "3000")],
+    },
+    Proof {
+        shows: "R18 without coverage: decoder, snapshots, webhooks and bodies take or refuse whatever comes",
+        package: "tests",
+        test: "fuzz",
+        sizes: &[("HOLDFAST_FUZZ_RUNS", "1000000")],
+    },
 ];
 
 /// Lines of a proof's own that are kept: the last ones, which sum up.
