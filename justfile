@@ -42,3 +42,7 @@ prove FILE:
 fuzz TARGET SECONDS="60":
     mkdir -p target/fuzz/corpus/{{TARGET}} target/fuzz/artifacts/{{TARGET}}
     cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz {{TARGET}} target/fuzz/corpus/{{TARGET}} tests/fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}} -max_len=65600 -artifact_prefix=target/fuzz/artifacts/{{TARGET}}/
+
+# Whether the simulation finds the bugs that are planted in a build of its own (docs/safety.md).
+planted *ARGS:
+    RUSTFLAGS="--cfg planted" cargo run --release -p tests --bin planted --target-dir target/planted -- {{ARGS}}

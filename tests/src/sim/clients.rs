@@ -299,6 +299,16 @@ impl Op {
         }
     }
 
+    /// The payment it tells of, if that is money that was taken, and the answer was that this is known now.
+    #[must_use]
+    pub(super) fn money_taken(&self) -> Option<(Provider, &PaymentId)> {
+        let What::Command(Request { command: Command::RecordPayment { report, .. }, .. }) = &self.what else {
+            return None;
+        };
+        let known = self.accepted.is_some() && matches!(report.told, Told::Captured(_));
+        known.then_some((report.provider, &report.payment))
+    }
+
     /// Whether it is sent again until it is answered.
     #[must_use]
     pub(super) const fn is_read(&self) -> bool {

@@ -27,6 +27,8 @@ pub(super) struct Book {
     at: Timestamp,
     total: i64,
     policy: Policy,
+    /// Whether the sale is on.
+    open: bool,
     /// Whether the sale is over.
     pub(super) closed: bool,
     /// Every reservation, by ordinal.
@@ -44,6 +46,8 @@ pub(super) struct Line {
     /// What it is.
     pub(super) state: State,
     ordered: bool,
+    /// How often its hold may still be extended.
+    extensions: u8,
 }
 
 /// What a reservation is.
@@ -139,6 +143,7 @@ impl Book {
             at: recorded.at,
             total: i64::from(total),
             policy,
+            open: false,
             closed: false,
             lines: Vec::new(),
             captures: Vec::new(),
@@ -167,6 +172,18 @@ impl Book {
         })
     }
 
+    /// Whether this payment's money is in the book.
+    #[must_use]
+    pub(super) fn has_money(&self, provider: Provider, payment: &PaymentId) -> bool {
+        self.captures.iter().any(|money| money.provider == provider && money.payment == *payment)
+    }
+
+    /// Every hold there is.
+    pub(super) fn held(&self) -> impl Iterator<Item = Ordinal> {
+        let held = (0..).zip(&self.lines).filter(|(_, line)| matches!(line.state, State::Held { .. }));
+        held.map(|(ordinal, _)| Ordinal(ordinal))
+    }
+
     /// Whether nothing is held, waiting, or parked.
     #[must_use]
     pub(super) fn is_at_rest(&self) -> bool {
@@ -181,7 +198,7 @@ impl Book {
 
     fn join(&mut self, reservation: Ordinal, customer: &CustomerId, quantity: u32, state: State) -> Result<(), String> {
         check(reservation.0 as usize == self.lines.len(), || "ordinals are not in order of arrival".to_owned())?;
-        check(!self.closed, || "somebody was served after the sale closed".to_owned())?;
+        check(self.open, || "rule 1: somebody was served while the sale was not on".to_owned())?;
         if state != State::Waiting {
             check(self.waiting().next().is_none(), || "invariant 15: a newcomer overtook a waiter".to_owned())?;
         }
@@ -190,7 +207,8 @@ impl Book {
         let limit = i64::from(self.policy.per_customer_limit.get());
         let quantity = i64::from(quantity);
         check(has + quantity <= limit, || format!("invariant 10: {has} and {quantity} units, of {limit} allowed"))?;
-        self.lines.push(Line { customer: customer.clone(), quantity, state, ordered: false });
+        let extensions = self.policy.extension.times;
+        self.lines.push(Line { customer: customer.clone(), quantity, state, ordered: false, extensions });
         Ok(())
     }
 
@@ -204,11 +222,12 @@ impl Book {
         match &recorded.event {
             Event::ItemCreated { .. } => return Err("created twice".to_owned()),
             Event::ItemRevised { settings } => self.policy = settings.policy.clone(),
-            Event::SaleOpened { .. } | Event::SalePaused | Event::SaleResumed => {}
+            Event::SaleOpened { .. } | Event::SaleResumed => self.open = true,
+            Event::SalePaused => self.open = false,
             Event::SaleClosed { lapsed, .. } => {
                 let waiting = self.waiting().count();
                 check(waiting == *lapsed as usize, || format!("{waiting} waited, and {lapsed} lapsed"))?;
-                self.closed = true;
+                (self.open, self.closed) = (false, true);
                 let waits = |line: &&mut Line| line.state == State::Waiting;
                 self.lines.iter_mut().filter(waits).for_each(|line| line.state = State::Over);
             }
@@ -234,8 +253,10 @@ impl Book {
             }
             Event::HoldPromoted { reservation, deadline, .. } => {
                 check(self.waiting().next() == Some(reservation.0), || "invariant 14: not the head".to_owned())?;
-                let held = self.hold(at, *deadline)?;
-                self.line(*reservation)?.state = held;
+                check(self.open, || "somebody was promoted while the sale was not on".to_owned())?;
+                let (held, extensions) = (self.hold(at, *deadline)?, self.policy.extension.times);
+                let line = self.line(*reservation)?;
+                (line.state, line.extensions) = (held, extensions);
             }
             Event::WaitlistLapsed { reservation, .. } => {
                 check(self.waiting().next() == Some(reservation.0), || "not the head lapsed".to_owned())?;
@@ -280,6 +301,8 @@ impl Book {
                 let line = self.line(*reservation)?;
                 let State::Held { deadline, .. } = line.state else { return Err("no hold was extended".to_owned()) };
                 check(*to > deadline && at < deadline, || "an extension that gives nothing".to_owned())?;
+                let left = line.extensions.checked_sub(1);
+                line.extensions = left.ok_or("rule 7: a hold was extended more often than its terms allow")?;
                 let release_at = if line.ordered { to.plus(grace) } else { *to };
                 line.state = State::Held { deadline: *to, release_at };
             }

@@ -20,6 +20,8 @@ pub(super) struct Oracle {
     positions: HashMap<(ItemNo, u32), (Seq, u32)>,
     /// Until when a hold was promised.
     promised: HashMap<(ItemNo, u32), Timestamp>,
+    /// Holds that the process found when it started, and before when none of them may end.
+    found: HashMap<(ItemNo, u32), Timestamp>,
 }
 
 /// What was known when a request was sent.
@@ -145,13 +147,21 @@ impl Oracle {
         Ok(())
     }
 
+    /// The process has started: none of these holds may end before the floor.
+    pub(super) fn restarted(&mut self, held: impl Iterator<Item = (ItemNo, Ordinal)>, floor: Timestamp) {
+        self.found = held.map(|(item, reservation)| ((item, reservation.0), floor)).collect();
+    }
+
     /// A hold has expired.
     ///
     /// # Errors
-    /// In words, if its customer was promised more.
+    /// In words, if its customer was promised more, or had no time left after a restart.
     pub(super) fn expired(&self, item: ItemNo, reservation: Ordinal, at: Timestamp) -> Result<(), String> {
-        let promised = self.promised.get(&(item, reservation.0)).copied().unwrap_or_default();
-        check(at >= promised, || format!("expired at {at:?}, and its customer was told {promised:?}"))
+        let name = (item, reservation.0);
+        let promised = self.promised.get(&name).copied().unwrap_or_default();
+        check(at >= promised, || format!("expired at {at:?}, and its customer was told {promised:?}"))?;
+        let floor = self.found.get(&name).copied().unwrap_or_default();
+        check(at >= floor, || format!("rule 8: expired at {at:?} after a restart, and not before {floor:?}"))
     }
 }
 

@@ -140,6 +140,9 @@ impl World {
         if let Event::HoldExpired { reservation, .. } = recorded.event {
             self.oracle.expired(item, reservation, recorded.at)?;
         }
+        if let Some(key) = &recorded.idempotency {
+            self.is_open(item, key.request.0)?;
+        }
         self.ledger.take(item, recorded).map_err(|why| format!("{item}, event {}: {why}", recorded.seq))
     }
 
@@ -244,6 +247,9 @@ impl World {
             return Ok(());
         }
         self.life += 1;
+        let floor = server.now(self.at_us).plus(self.plan.grace);
+        let books = self.items.iter().filter_map(|&item| Some((item, self.ledger.book(item)?)));
+        self.oracle.restarted(books.flat_map(|(item, book)| book.held().map(move |held| (item, held))), floor);
         self.server = Some(server);
         for item in self.items.clone() {
             self.wake(item, self.at_us);

@@ -27,6 +27,9 @@ pub(super) const RESTART_US: (u64, u64) = (200_000, 20_000_000);
 /// How long everything may take to end once the faults are over: far longer than the longest hold.
 const ENDING_US: u64 = 6 * 3_600 * 1_000_000;
 
+/// Far more than happens in any seed: an item that never comes to rest is found by it.
+const ACTS_MAX: u64 = 300_000;
+
 /// What happens at an instant.
 #[derive(Debug)]
 pub(super) enum Act {
@@ -75,6 +78,7 @@ pub(super) struct World {
     pub(super) anchored_at: u64,
     agenda: BTreeMap<(u64, u64), Act>,
     next: u64,
+    acts: u64,
     /// Now.
     pub(super) at_us: u64,
     clients: Clients,
@@ -118,6 +122,7 @@ impl World {
             anchored_at: 0,
             agenda: BTreeMap::new(),
             next: 0,
+            acts: 0,
             at_us: 0,
             clients: Clients::default(),
             ops: Vec::new(),
@@ -190,6 +195,10 @@ impl World {
 
     fn run_until(&mut self, end: u64) -> Result<(), String> {
         while let Some(entry) = self.agenda.first_entry() {
+            self.acts += 1;
+            if self.acts > ACTS_MAX {
+                return Err("liveness: something happens over and over again".to_owned());
+            }
             let (at, _) = *entry.key();
             if at > end {
                 break;
@@ -352,6 +361,13 @@ impl World {
         Ok(())
     }
 
+    /// An effect is durable, and nobody has been told that nothing happened and nothing else.
+    pub(super) fn is_open(&self, item: ItemNo, key: u128) -> Result<(), String> {
+        let open = |op: &Op| op.item == item && op.key == Some(key) && op.open > 0;
+        let is = self.ops.iter().any(open);
+        if is { Ok(()) } else { Err("an effect of a request of which it was told that nothing happened".to_owned()) }
+    }
+
     fn told(&mut self, call: usize, reply: Reply) -> Result<(), String> {
         let Call { op: number, known, over, ghost, .. } = self.call(call);
         let (number, known, heard) = (*number, *known, !*over && !*ghost);
@@ -417,6 +433,11 @@ impl World {
         for (number, op) in self.ops.iter().enumerate() {
             if !op.ended {
                 return Err(format!("liveness: op {number} was never answered: {:?}", op.what));
+            }
+            if let Some((provider, payment)) = op.money_taken()
+                && !self.ledger.book(op.item).is_some_and(|book| book.has_money(provider, payment))
+            {
+                return Err(format!("invariant 24: money was acknowledged and is in no book: {:?}", op.what));
             }
             let Some(key) = op.key else { continue };
             let effects = self.ledger.effects(op.item, key);

@@ -6,6 +6,7 @@ use crate::ids::{CaptureNo, Ordinal};
 use crate::item::{Item, PARKED_TIMER, Reservation, ReservationState};
 use crate::payment::judge::{Standing, Verdict, judge};
 use crate::payment::{LateRefusal, Offer, PaymentEvent, PaymentReport, SettledBy, Settling};
+use crate::planted::{self, Bug};
 use crate::rejection::{EndedAs, Rejection};
 use crate::text::Reason;
 use crate::time::Timestamp;
@@ -55,7 +56,7 @@ fn may_honour(item: &Item, found: &Reservation) -> Result<(), LateRefusal> {
     if !within {
         return Err(LateRefusal::CustomerLimit);
     }
-    if !item.waitlist().is_empty() {
+    if !item.waitlist().is_empty() && !planted::is(Bug::LateMoneyOvertakes) {
         return Err(LateRefusal::OthersWait);
     }
     if item.stock().available() < found.quantity.units() { Err(LateRefusal::NoStock) } else { Ok(()) }
@@ -118,6 +119,9 @@ pub fn next_unclaimed(item: &Item) -> Option<Event> {
 
 /// The window of a parked capture, by its timer's key.
 pub(super) fn window_passed(item: &Item, key: u32) -> Option<Event> {
+    if planted::is(Bug::ParkedForever) {
+        return None;
+    }
     item.books().window_passed(CaptureNo(key & !PARKED_TIMER)).map(of_payment)
 }
 

@@ -7,6 +7,7 @@ use crate::idempotency::{Acceptance, Answered};
 use crate::identity::OrderId;
 use crate::ids::{CaptureNo, Ordinal};
 use crate::payment::{PaymentEvent, RefundReason};
+use crate::planted::{self, Bug};
 use crate::rejection::EndedAs;
 use crate::text::CustomerId;
 use crate::time::Timestamp;
@@ -64,7 +65,8 @@ impl Item {
             (None, ReservationState::Part) => StateView::HeldInBundle,
             (None, ReservationState::Held(hold)) => StateView::Held { expires_at: hold.release_at },
             (None, _) => {
-                let position = self.waitlist.position(ordinal.0).unwrap_or(1);
+                let wrong = u32::from(planted::is(Bug::PositionGrows) && self.seq.0 % 2 == 0);
+                let position = self.waitlist.position(ordinal.0).unwrap_or(1).saturating_add(wrong);
                 StateView::Waiting { position, estimated_wait_s: self.estimated_wait_s(position) }
             }
         }

@@ -8,6 +8,7 @@
 
 use crate::error::SubmitError;
 use crate::shell::{Handover, Reply};
+use domain::planted::{self, Bug};
 use eventlog::{Appended, Chain, ChainPoint, EncodedEvent, Record, RecordNo};
 use std::collections::VecDeque;
 
@@ -145,6 +146,11 @@ impl<R> Gather<R> {
 
     fn advance(&mut self, mut flight: InFlight<R>) -> Action<R> {
         match flight.next {
+            Next::Append if planted::is(Bug::AcknowledgesBeforeSync) && !flight.group.is_empty() => {
+                let group = std::mem::take(&mut flight.group);
+                self.in_flight = Some(flight);
+                Action::Release(group)
+            }
             Next::Append => {
                 let (expected, records) = (flight.expected, flight.records.clone());
                 self.in_flight = Some(flight);
@@ -165,6 +171,8 @@ impl<R> Gather<R> {
         let Some(flight) = self.in_flight.as_mut() else { return };
         match outcome {
             Appended::Durable => flight.next = Next::Release,
+            Appended::Unknown if planted::is(Bug::UnknownTakenForDurable) => flight.next = Next::Release,
+            Appended::Failed(_) if planted::is(Bug::IgnoresAFailedSync) => flight.next = Next::Release,
             Appended::Unknown => {
                 flight.unknowns = flight.unknowns.saturating_add(1);
                 if flight.unknowns > RESENDS_MAX {
