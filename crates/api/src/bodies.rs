@@ -90,17 +90,16 @@ impl Asking {
             Self::Redeliver => body.read(RedeliverAsked::read).map(shown),
             Self::Nothing => body.nothing().map(shown),
         };
-        understood.map_err(refused)
+        understood.map_err(|problem| refused(&problem))
     }
 }
 
 // By value, so that a reader can be followed by it.
-#[expect(clippy::needless_pass_by_value, reason = "the last step of a chain of values")]
 fn shown<T: Debug>(value: T) -> String {
     format!("{value:?}")
 }
 
-fn refused(problem: Problem) -> RefusedBody {
+fn refused(problem: &Problem) -> RefusedBody {
     let (_, document) = problem.render("none", Timestamp::default);
     RefusedBody { code: problem.code(), document }
 }

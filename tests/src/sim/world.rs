@@ -8,11 +8,12 @@ use super::marks::Marks;
 use super::oracle::{Known, Oracle};
 use super::plan::{Net, Plan, SPAN_US};
 use super::server::{Caller, Server, Snapshot, asked, shop};
+use auditor::{Auditor, Moment};
 use domain::ids::ItemNo;
 use engine::SubmitError;
 use engine::shell::Reply;
 use eventlog::memory_log::FaultWeights;
-use eventlog::{LogId, MemoryDisk};
+use eventlog::{LogId, LogReader, MemoryDisk, RecordNo};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -455,6 +456,19 @@ impl World {
                 return Err(format!("invariant 12: something is held, waits or is parked in {item} at the end"));
             }
         }
+        self.audit()?;
         self.server.as_ref().ok_or("liveness: the process is not running")?.check(&self.disk)
+    }
+
+    /// The independent auditor has its say about the log as it is in the end.
+    fn audit(&self) -> Result<(), String> {
+        let records: Result<Vec<_>, _> =
+            self.disk.read_from(RecordNo(1)).map(|read| read.map(|(_, bytes)| bytes)).collect();
+        let mut auditor = Auditor::default();
+        let records = records.map_err(|error| error.to_string())?;
+        auditor.log(&records, None).map_err(|damage| format!("the auditor: {damage}"))?;
+        let report = auditor.finish(Moment::One);
+        let first = report.findings().next();
+        first.map_or(Ok(()), |finding| Err(format!("the auditor: {finding}")))
     }
 }

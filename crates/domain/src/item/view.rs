@@ -65,7 +65,7 @@ impl Item {
             (None, ReservationState::Part) => StateView::HeldInBundle,
             (None, ReservationState::Held(hold)) => StateView::Held { expires_at: hold.release_at },
             (None, _) => {
-                let wrong = u32::from(planted::is(Bug::PositionGrows) && self.seq.0 % 2 == 0);
+                let wrong = u32::from(planted::is(Bug::PositionGrows) && self.seq.0.is_multiple_of(2));
                 let position = self.waitlist.position(ordinal.0).unwrap_or(1).saturating_add(wrong);
                 StateView::Waiting { position, estimated_wait_s: self.estimated_wait_s(position) }
             }
