@@ -105,3 +105,47 @@ fn the_answer_to_a_settled_refund_stays_as_it_was_when_reports_of_it_come_later(
     }
     assert_eq!(judge(&mut item, 3_000, &settle).body, told.body);
 }
+
+/// Found by the reference model: the answer showed the time of the second payment, and a read that of the first.
+#[test]
+fn money_for_an_order_never_placed_is_told_of_with_the_time_of_the_first_in_answers_and_reads() {
+    let mut item = item();
+    judge(&mut item, 0, &keyed(reserve("ann"), "one"));
+    let claim = Claim { reservation: Ordinal(0), customer: ann() };
+    judge(&mut item, 500, &Request::from(Command::CancelReservation(claim)));
+    let report = PaymentReport {
+        provider: Provider::Simulated,
+        report: ProviderEventId::parse("evt").expect("a report"),
+        payment: payment("first"),
+        told: Told::Captured(price(100)),
+    };
+    judge(&mut item, 600, &Request::from(Command::RecordPayment { reservation: Ordinal(0), report: Box::new(report) }));
+    let told = judge(&mut item, 700, &keyed(confirm("second"), "two"));
+    let Body::Order(order) = &told.body else { panic!("no order: {told:?}") };
+    assert_eq!(order.placed_at, Timestamp::from_millis(600));
+}
+
+/// Found by the reference model: of two refunds told of early under one id, the provider's number decided which counted.
+#[test]
+fn a_refund_told_of_early_that_agrees_counts_whichever_provider_tells_of_another() {
+    for right in [Provider::Simulated, Provider::Generic] {
+        let mut item = item();
+        judge(&mut item, 0, &keyed(reserve("ann"), "one"));
+        let claim = Claim { reservation: Ordinal(0), customer: ann() };
+        judge(&mut item, 500, &keyed(Command::PlaceOrder { claim: claim.clone(), amount: None }, "order"));
+        judge(&mut item, 600, &Request::from(Command::CancelReservation(claim)));
+        for provider in [Provider::Simulated, Provider::Generic] {
+            let report = PaymentReport {
+                provider,
+                report: ProviderEventId::parse("evt").expect("a report"),
+                payment: payment("first"),
+                told: Told::Refunded(price(if provider == right { 100 } else { 99 })),
+            };
+            let record = Command::RecordPayment { reservation: Ordinal(0), report: Box::new(report) };
+            judge(&mut item, 700, &Request::from(record));
+        }
+        judge(&mut item, 800, &keyed(confirm("first"), "two"));
+        let state = item.capture_view(CaptureNo(0)).expect("a capture").record.place;
+        assert!(matches!(state, domain::payment::MoneyPlace::Refunded { .. }), "{right:?}: {state:?}");
+    }
+}

@@ -174,9 +174,12 @@ impl Book {
             let same = early.provider == found.payer || found.payer == Provider::External;
             same && early.payment == found.capture.payment
         };
-        let Some(told) = self.early.iter().position(of_it) else { return };
-        let early = self.early.remove(told);
-        if early.owner == found.owner && early.amount == found.capture.amount {
+        // Two providers may use one id for two payments: the one that agrees speaks of this one.
+        let whole = |early: &EarlyRefund| early.owner == found.owner && early.amount == found.capture.amount;
+        let agrees = self.early.iter().position(|early| of_it(early) && whole(early));
+        let Some(told) = agrees.or_else(|| self.early.iter().position(of_it)) else { return };
+        self.early.remove(told);
+        if agrees.is_some() {
             found.given_back = true;
         } else {
             found.disputed = true;

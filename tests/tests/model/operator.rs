@@ -89,7 +89,7 @@ impl Book {
             MoneyPlace::Refunded { .. } => Ok(Done::AsItIs(Told::Refund(self.capture(no)))),
             MoneyPlace::Due { .. } => {
                 self.is_settled(no, by.clone());
-                Ok(Done::Changed(Told::Refund(self.capture(no))))
+                Ok(Done::Changed(Told::Refund(self.capture_answer(no))))
             }
         }
     }

@@ -93,9 +93,6 @@ impl Told {
         match &mut self {
             Self::Order(order) => {
                 order.refunds.iter_mut().for_each(forget);
-                if !order.refunds.is_empty() {
-                    order.placed_at = Timestamp::default();
-                }
                 if order.capture.is_some() && !order.refunds.is_empty() {
                     order.state = OrderState::Paid;
                 }

@@ -125,8 +125,16 @@ impl Book {
     /// opportunities to pay nothing; the rest is told by reads.
     pub(crate) fn order_answer(&self, no: usize, refund: Option<usize>) -> Told {
         let order = self.order(no).expect("it has one");
-        let refunds = refund.map(|payment| self.capture(payment)).into_iter().collect();
+        let refunds = refund.map(|payment| self.capture_answer(payment)).into_iter().collect();
         Told::Order(OrderTold { payment: None, refunds, ..order })
+    }
+
+    /// Money in an answer to a command: without what was said of it besides, so that the answer stays what it was.
+    pub(crate) fn capture_answer(&self, no: usize) -> CaptureTold {
+        let mut told = self.capture(no);
+        let record = &mut told.record;
+        (record.payer, record.reports, record.disputed) = (record.capture.provider, 0, false);
+        told
     }
 
     pub(crate) fn capture(&self, no: usize) -> CaptureTold {

@@ -75,7 +75,7 @@ impl Item {
         let told = self.order_with_refund(ordinal, acceptance, None, capture)?;
         let Body::Order(order) = told else { return None };
         let ordered_at = self.reservation(ordinal)?.state.ordered_at().filter(|placed| *placed <= acceptance.at);
-        let placed_at = ordered_at.unwrap_or(self.books.get(capture)?.at);
+        let placed_at = ordered_at.or_else(|| self.books.first_settled_then(ordinal, acceptance.at))?;
         Some(Body::Order(Box::new(OrderView { placed_at, ..*order })))
     }
 

@@ -29,6 +29,16 @@ impl Books {
         self.captures_of(owner).find_map(|known| settled(&known.record.place).then_some(known.record.at))
     }
 
+    /// The same as it was at `then`, for an answer that is given again: what was parked then had not settled.
+    pub(crate) fn first_settled_then(&self, owner: Ordinal, then: Timestamp) -> Option<Timestamp> {
+        let settled = |place: &MoneyPlace| match place {
+            MoneyPlace::Parked { .. } => false,
+            MoneyPlace::Kept => true,
+            MoneyPlace::Due { since, .. } | MoneyPlace::Refunded { since, .. } => *since <= then,
+        };
+        self.captures_of(owner).find_map(|known| settled(&known.record.place).then_some(known.record.at))
+    }
+
     /// A paid order shows a refund only if it was refunded itself; a surplus capture leaves it paid.
     pub(crate) fn paid_order(&self, owner: Ordinal) -> OrderState {
         match self.captures_of(owner).find(|known| known.record.paid_its_order()) {
