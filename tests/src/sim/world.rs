@@ -8,7 +8,7 @@ use super::marks::Marks;
 use super::oracle::{Known, Oracle};
 use super::plan::{Net, Plan, SPAN_US};
 use super::server::{Caller, Server, Snapshot, asked, shop};
-use auditor::{Auditor, Moment};
+use auditor::{Auditor, Moment, Promise};
 use domain::ids::ItemNo;
 use engine::SubmitError;
 use engine::shell::Reply;
@@ -468,7 +468,10 @@ impl World {
         let records = records.map_err(|error| error.to_string())?;
         auditor.log(&records, None).map_err(|damage| format!("the auditor: {damage}"))?;
         let report = auditor.finish(Moment::One);
-        let first = report.findings().next();
-        first.map_or(Ok(()), |finding| Err(format!("the auditor: {finding}")))
+        // Parts are asked for here without the partition's stream, which alone knows of bundles.
+        let mut broken = report.rules().into_iter().filter(|rule| rule.promise() != Promise::Bundles);
+        let Some(rule) = broken.next() else { return Ok(()) };
+        let words = report.findings().find(|finding| finding.rule == rule).map(ToString::to_string);
+        Err(format!("the auditor: {}", words.unwrap_or_else(|| format!("{rule:?}"))))
     }
 }
