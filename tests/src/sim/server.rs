@@ -299,7 +299,7 @@ impl Server {
                         self.disk.read_from(from).take(count).map(|read| read.map(|(_, bytes)| bytes)).collect();
                     self.gather.read_back(found.ok().as_deref());
                 }
-                Action::Release(group) => {
+                Action::Release { group, .. } => {
                     group.iter().for_each(|handover| self.publish(handover));
                     return Some(Done::Released(group));
                 }

@@ -4,6 +4,7 @@
 //! same runs as a task, because a thread would work outside of that clock's time.
 
 pub mod gather;
+pub(crate) mod receipts;
 
 use crate::limits::{COMMITTER_QUEUE, GROUP_TURNS_MAX, RELEASE_QUEUE};
 use crate::mailbox::Caller;
@@ -168,7 +169,8 @@ impl Committer {
                 self.gather.read_back(found.as_deref());
                 true
             }
-            Action::Release(group) => {
+            Action::Release { mut group, records } => {
+                receipts::hand_out(&mut group, &records);
                 let upto = self.log.tail();
                 let delivered = self.outbox.send(Committed::Group { group, upto }).await.is_ok();
                 (self.after)(self.log.as_mut(), self.gather.point());
