@@ -29,6 +29,20 @@ bench *ARGS:
 tools:
     bash tests/install-tools.sh
 
+# One seed of the simulation, told event by event; or many: just sim --seeds 100000.
+sim *ARGS:
+    cargo run --release -p tests --bin sim -- {{ARGS}}
+
 # The proofs with larger numbers than the test command has, and a file with what came out.
 prove FILE:
     cargo run --release -p tests --bin prove -- {{FILE}}
+
+# Fuzzing with coverage (decoder, snapshot, webhook or json): needs a nightly compiler, and cargo-fuzz
+# (cargo install cargo-fuzz). What it finds goes into tests/fuzz/corpus, with a fix and a test.
+fuzz TARGET SECONDS="60":
+    mkdir -p target/fuzz/corpus/{{TARGET}} target/fuzz/artifacts/{{TARGET}}
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz --target-dir target/fuzz {{TARGET}} target/fuzz/corpus/{{TARGET}} tests/fuzz/corpus/{{TARGET}} -- -max_total_time={{SECONDS}} -max_len=65600 -artifact_prefix=target/fuzz/artifacts/{{TARGET}}/
+
+# Whether the simulation finds the bugs that are planted in a build of its own (docs/safety.md).
+planted *ARGS:
+    RUSTFLAGS="--cfg planted" cargo run --release -p tests --bin planted --target-dir target/planted -- {{ARGS}}

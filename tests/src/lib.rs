@@ -1,11 +1,18 @@
-//! What the journeys share: the real binary as a process, and a small HTTP client.
+//! What the journeys share: the real binary as a process, a small HTTP client, what a disk keeps, what fuzzing runs.
 //!
-//! Nothing here judges but [`history`], which says whether recorded answers fit together; otherwise the tests do.
+//! Nothing here judges but [`history`], which says whether recorded answers fit together, and [`audited`], which lets
+//! the independent auditor judge a log; otherwise the tests do.
 
+pub mod audited;
 pub mod client;
+pub mod disk;
+pub mod fuzz;
 pub mod history;
 pub mod log;
 pub mod server;
+pub mod sim;
+pub mod trace;
+pub mod wire;
 
 pub use client::{Answer, Client};
 pub use server::Server;

@@ -2,11 +2,16 @@
 
 use crate::client::Client;
 use anyhow::{Context, Result, bail};
+pub use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+/// The last line of its greeting.
+const READY: &str = "Ready.";
 
 /// A running server.
 #[derive(Debug)]
@@ -16,6 +21,19 @@ pub struct Server {
     pub greeting: Vec<String>,
     /// A client of it.
     pub client: Client,
+    later: JoinHandle<Vec<String>>,
+    complaints: JoinHandle<String>,
+}
+
+/// How a server ended.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// Its exit code; none after a signal that it did not catch.
+    pub code: Option<i32>,
+    /// What it printed after it was ready.
+    pub said: Vec<String>,
+    /// What it wrote to standard error.
+    pub complained: String,
 }
 
 /// The binary, built from this tree with this profile.
@@ -67,7 +85,7 @@ impl Server {
         let mut stderr = child.stderr.take().context("stderr is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let (mut greeting, mut public, mut admin) = (Vec::new(), None, None);
-        while public.is_none() || admin.is_none() {
+        while greeting.last().is_none_or(|line: &String| line != READY) {
             let Some(line) = lines.next_line().await? else {
                 let mut said = String::new();
                 tokio::io::AsyncReadExt::read_to_string(&mut stderr, &mut said).await?;
@@ -83,8 +101,18 @@ impl Server {
             greeting.push(line);
         }
         // Whatever it says later must not fill the pipes and stop it.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
+        let later = tokio::spawn(async move {
+            let mut said = Vec::new();
+            while let Ok(Some(line)) = lines.next_line().await {
+                said.push(line);
+            }
+            said
+        });
+        let complaints = tokio::spawn(async move {
+            let mut said = Vec::new();
+            let _what_came_counts = tokio::io::AsyncReadExt::read_to_end(&mut stderr, &mut said).await;
+            String::from_utf8_lossy(&said).into_owned()
+        });
         let token = |name: &str| std::fs::read_to_string(data_dir.join(name)).map(|text| text.trim().to_owned());
         let client = Client::new(
             public.unwrap_or_default(),
@@ -92,7 +120,7 @@ impl Server {
             token("admin-token").context("no admin token")?,
             token("service-token").context("no service token")?,
         );
-        Ok(Self { child, greeting, client })
+        Ok(Self { child, greeting, client, later, complaints })
     }
 
     /// Its process id.
@@ -113,9 +141,34 @@ impl Server {
     ///
     /// # Errors
     /// When the process cannot be reached.
-    pub async fn stop(mut self) -> Result<Option<i32>> {
+    pub async fn stop(self) -> Result<Option<i32>> {
+        self.terminate()?;
+        Ok(self.ended().await?.code)
+    }
+
+    /// SIGTERM, without waiting for what it does about it.
+    ///
+    /// # Errors
+    /// When the process cannot be reached.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::TERM)
+    }
+
+    /// Any signal, without waiting for what comes of it.
+    ///
+    /// # Errors
+    /// When the process cannot be reached.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = self.pid().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
-        rustix::process::kill_process(pid.context("it runs")?, rustix::process::Signal::TERM)?;
-        Ok(self.child.wait().await?.code())
+        Ok(rustix::process::kill_process(pid.context("it runs")?, signal)?)
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// When the process cannot be reached.
+    pub async fn ended(mut self) -> Result<Ending> {
+        let code = self.child.wait().await?.code();
+        Ok(Ending { code, said: self.later.await?, complained: self.complaints.await? })
     }
 }

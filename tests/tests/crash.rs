@@ -181,6 +181,8 @@ async fn kill_dash_nine_loses_nothing_acknowledged_and_oversells_nothing() {
         all.append(&mut ledger.lock().expect("no panic"));
     }
     assert_eq!(server.stop().await.expect("a status"), Some(0));
+    let report = tests::audited::clean(dir.path(), "after the last cycle");
+    println!("the auditor recounted {} events", report.events);
     judge(dir.path(), &all);
 }
 

@@ -187,6 +187,7 @@ async fn record(seed: u64) -> Vec<Operation> {
         assert!(tape.ask(&server.client, sku, (Asked::Read(who), id)).await, "it answers");
     }
     server.stop().await.expect("it stops");
+    tests::audited::clean(dir.path(), "after the last life");
     let refused = tape.refused.load(Ordering::SeqCst);
     let operations = std::mem::take(&mut *tape.operations.lock().expect("no panic"));
     let open = operations.iter().filter(|operation| operation.answered.is_none()).count();

@@ -233,6 +233,11 @@ async fn kill_dash_nine_leaves_no_bundle_in_parts_and_no_report_out_of_the_books
     let told: u128 = reports.values().map(|&minor| u128::from(minor)).sum();
     println!("{acknowledged} requests acknowledged, {} payments reported", reports.len());
     assert!(acknowledged > 50 && reports.len() > 20, "the harness did too little");
+    let report = tests::audited::clean(dir.path(), "after the last cycle");
+    let summary = report.summary();
+    println!("the auditor recounted {} events, {} bundles and {:?}", report.events, summary.bundles, summary.money);
+    let captured = report.money().values().map(|sums| sums.captured).sum::<i128>();
+    assert_eq!(u128::try_from(captured), Ok(told), "every payment that was told of is in the auditor's books, once");
     judge(dir.path(), told);
 }
 

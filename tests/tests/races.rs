@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Duration;
 use tests::client::fresh_key;
 use tests::{Answer, Client, Server};
@@ -17,6 +18,12 @@ async fn rush(client: &Client, sku: &str, customers: usize) -> Vec<Answer> {
         answers.push(answer.expect("no panic").expect("an answer"));
     }
     answers
+}
+
+/// Stops the server and lets the auditor recount what it left behind.
+async fn judged(server: Server, dir: &Path) {
+    assert_eq!(server.stop().await.expect("a status"), Some(0));
+    tests::audited::clean(dir, "after the race");
 }
 
 fn count(answers: &[Answer], status: StatusCode) -> usize {
@@ -56,6 +63,7 @@ async fn two_hundred_buyers_against_a_stock_of_one_hundred_get_exactly_one_hundr
     assert!(answers.iter().filter(|a| a.status == StatusCode::CONFLICT).all(|a| a.code() == "sold_out"));
     let view = item(client, "lamp").await;
     assert_eq!((view.number_of("available"), view.number_of("held"), view.number_of("total")), (0, 100, 100));
+    judged(server, dir.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,6 +96,7 @@ async fn with_a_waitlist_a_hundred_are_held_and_a_hundred_wait_in_the_order_of_a
     let path = format!("/v1/reservations/{}", fourth.text_of("id"));
     let still = client.get(fourth.text_of("customer"), &path).await.expect("an answer");
     assert_eq!(still.json.pointer("/waitlist/position"), Some(&json!(1)));
+    judged(server, dir.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,6 +122,7 @@ async fn whoever_does_not_pay_in_time_makes_room_for_exactly_the_next() {
     let lapsed = client.get("cyd", &path(&third)).await.expect("an answer");
     assert_eq!(lapsed.text_of("state"), "lapsed", "everything is sold, the line is over");
     assert_eq!(item(client, "lamp").await.text_of("phase"), "closed");
+    judged(server, dir.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,6 +154,7 @@ async fn the_same_key_many_times_at_once_has_one_effect_and_one_answer() {
     let other = client.post("ann", "/v1/items/lamp/reservations", &key, json!({"quantity": 1, "waitlist": "decline"}));
     let other = other.await.expect("an answer");
     assert_eq!((other.status, other.code()), (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"));
+    judged(server, dir.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,6 +166,7 @@ async fn a_graceful_stop_keeps_every_answer_and_the_next_start_goes_on() {
     let stopped = tokio::time::timeout(Duration::from_secs(60), server.stop()).await.expect("it ends");
     assert_eq!(stopped.expect("a status"), Some(0));
 
+    tests::audited::clean(dir.path(), "after the graceful stop");
     let server = Server::start(dir.path()).await.expect("it starts again");
     for answer in &answers {
         let path = format!("/v1/reservations/{}", answer.text_of("id"));
@@ -162,6 +174,7 @@ async fn a_graceful_stop_keeps_every_answer_and_the_next_start_goes_on() {
         assert_eq!(again.text_of("state"), answer.text_of("state"));
         assert_eq!(again.json.get("quantity"), answer.json.get("quantity"));
     }
+    judged(server, dir.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,6 +73,7 @@ async fn converge(data: &Path, told: &[Option<Answer>], what: &str) {
     let counts = ["available", "held", "sold", "waiting"].map(|name| item.number_of(name));
     assert_eq!(counts, [0, u64::from(STOCK), 0, CUSTOMERS as u64 - u64::from(STOCK)], "{what}: {}", item.text);
     server.stop().await.expect("it stops");
+    tests::audited::clean(data, what);
 }
 
 #[tokio::test(flavor = "multi_thread")]

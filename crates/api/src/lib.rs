@@ -4,6 +4,7 @@
 //! document (RFC 9457) with a code from one list ([`problem::Code`]). What is sold to whom is not decided here: the
 //! engine's items judge, and this crate writes down what they say. docs/api.md tells the same to people.
 
+pub mod bodies;
 pub mod config;
 pub mod limits;
 pub mod network;
@@ -20,4 +21,4 @@ mod wire;
 
 pub use config::{ApiConfig, Connections, GatewayConfig, Timeouts, Token, TokenError};
 pub use network::{PeerNetwork, PeerNetworkError};
-pub use server::{Drained, serve, serve_router};
+pub use server::{Accept, Drained, serve, serve_router};

@@ -10,6 +10,7 @@
 
 pub mod limits;
 pub mod money;
+pub mod planted;
 /// Version of the rules: bumped when the same command, judged on the same item, would lead to other events. Every
 /// record of the log carries the one its events were decided by.
 pub const RULES_VERSION: u16 = 1;

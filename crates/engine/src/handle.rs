@@ -19,7 +19,7 @@ use domain::text::{CustomerId, Sku};
 use domain::time::Timestamp;
 use domain::turn::Query;
 use domain::views::ItemView;
-use eventlog::LogReader;
+use eventlog::{LogReader, Receipt};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::{oneshot, watch};
@@ -92,6 +92,16 @@ impl ItemHandle {
         }
         let request = Request::new(command, attempt, &self.slot.key);
         self.registry.ask(&self.slot, Ask::Command(Box::new(request))).await
+    }
+
+    /// The same with a receipt: where in the log the event stands that this command made. None for what was refused, for
+    /// what changed nothing, and for what is answered again.
+    pub async fn command_with_receipt(&self, command: Command, attempt: Option<&Attempt>) -> (Reply, Option<Receipt>) {
+        if self.engine.is_draining() {
+            return (Err(SubmitError::Draining), None);
+        }
+        let request = Request::new(command, attempt, &self.slot.key);
+        self.registry.ask_with_receipt(&self.slot, Ask::Command(Box::new(request))).await
     }
 
     /// Reads, in the item's own turn and behind the same gate as its answers.

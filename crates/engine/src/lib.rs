@@ -35,6 +35,7 @@ mod stories;
 
 pub use bundles::PartitionHandle;
 pub use error::SubmitError;
+pub use eventlog::Receipt;
 pub use followups::{FollowUpStore, Outside};
 pub use handle::{CustomerPage, Engine, EngineStatus, ItemHandle};
 pub use open::{EngineConfig, OpenError, OpenReport, PartitionReport, Timeouts, Unrecovered};

@@ -3,26 +3,51 @@
 //! What finishes a sale goes before new reservations, and these before reads: overload never starves what finishes a
 //! sale, and polling never a sale. A full lane refuses at once; nothing has happened then.
 
+use crate::commit::receipts::Stands;
 use crate::limits::{FINISH_LANE, READ_LANE, RESERVE_LANE, TURN_TAKES, TURN_TAKES_READS};
 use crate::shell::{Ask, Asked, Reply, ReplyTo};
 use domain::command::Command;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
-/// Where an answer goes: a caller that waits on a channel.
+/// Where an answer goes: a caller that waits on a channel, and perhaps wants to know where its event stands.
 #[derive(Debug)]
-pub(crate) struct Caller(pub(crate) oneshot::Sender<Reply>);
+pub(crate) struct Caller {
+    reply: oneshot::Sender<Reply>,
+    receipt: Option<oneshot::Sender<Stands>>,
+}
 
 impl ReplyTo for Caller {
     fn is_gone(&self) -> bool {
-        self.0.is_closed()
+        self.reply.is_closed()
     }
 }
 
 impl Caller {
+    /// Somebody who waits for an answer.
+    pub(crate) const fn new(reply: oneshot::Sender<Reply>) -> Self {
+        Self { reply, receipt: None }
+    }
+
+    /// Somebody who wants a receipt too.
+    pub(crate) const fn with_receipt(reply: oneshot::Sender<Reply>, receipt: oneshot::Sender<Stands>) -> Self {
+        Self { reply, receipt: Some(receipt) }
+    }
+
+    pub(crate) const fn wants_receipt(&self) -> bool {
+        self.receipt.is_some()
+    }
+
+    /// Tells where the event stands that the answer tells of. Before the answer.
+    pub(crate) fn stands(&mut self, stands: Stands) {
+        if let Some(receipt) = self.receipt.take() {
+            let _gone = receipt.send(stands);
+        }
+    }
+
     /// Answers. A caller that has gone meanwhile is not missed.
     pub(crate) fn answer(self, reply: Reply) {
-        let _gone = self.0.send(reply);
+        let _gone = self.reply.send(reply);
     }
 }
 

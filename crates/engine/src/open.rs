@@ -2,7 +2,7 @@
 
 use crate::bundles::{self, Bundles};
 use crate::clock::{Clock, WallClock, system_wall_clock};
-use crate::commit;
+use crate::commit::{self, CommitOn};
 use crate::endpoints;
 use crate::fold::{Folded, FoldedItem};
 use crate::followups::{EndpointBook, Feed, FollowUpStore, Follower, Outside};
@@ -63,6 +63,8 @@ pub struct EngineConfig {
     pub wall_clock: WallClock,
     /// Whom follow-ups reach.
     pub outside: Outside,
+    /// Where committers run.
+    pub commit_on: CommitOn,
 }
 
 impl Default for EngineConfig {
@@ -75,6 +77,7 @@ impl Default for EngineConfig {
             on_stall: Arc::new(|words| tracing::error!("{words}")),
             wall_clock: system_wall_clock(),
             outside: Outside::default(),
+            commit_on: CommitOn::default(),
         }
     }
 }
@@ -314,7 +317,8 @@ impl Start<'_> {
         let durable = claim.chain.point().record;
         let snapshotter = Snapshotter::start(no, Arc::clone(&reader), recovered.snapshots.clone())?;
         let name = format!("committer-{}", no.0);
-        let (committer, committed) = commit::spawn(name, log, claim.chain, snapshotter.after_commit())?;
+        let (committer, committed) =
+            commit::spawn(self.config.commit_on, name, log, claim.chain, snapshotter.after_commit())?;
         let (feed, fed) = Feed::new(durable);
         let (redeliveries, to_redeliver) = mpsc::channel(crate::limits::REDELIVERY_QUEUE);
         let (slots, projection) = self.seat(recovered.folded.items.into_values());

@@ -235,7 +235,7 @@ impl Registry {
             events: Vec::new(),
             of_partition: events.to_vec(),
             decided,
-            replies: vec![(Caller(caller), Ok(opened()))],
+            replies: vec![(Caller::new(caller), Ok(opened()))],
             view: None,
         }));
         Some(gate)

@@ -85,7 +85,7 @@ async fn commit(registry: &Registry, registration: &Registration) -> Result<(), 
         events: vec![registration.created.clone()],
         of_partition: Vec::new(),
         decided: Vec::new(),
-        replies: vec![(Caller(caller), Ok(nothing_yet))],
+        replies: vec![(Caller::new(caller), Ok(nothing_yet))],
         view: None,
     };
     registry.committer.send(ToCommitter::Handover(handover)).await.map_err(|_| SubmitError::OutcomeUnknown)?;

@@ -4,6 +4,7 @@ use crate::Timeouts;
 use crate::actor;
 use crate::bundles::Bundles;
 use crate::clock::Clock;
+use crate::commit::receipts::Stands;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
 use crate::followups::{EndpointBook, Feed, Redelivery, Terms, is_of_interest, notifications_are_logged};
@@ -15,7 +16,7 @@ use crate::slot::{Seat, Slot};
 use domain::ids::{ItemNo, PartitionNo};
 use domain::text::Sku;
 use domain::wheel::{TimerKey, TimerWheel};
-use eventlog::{LogReader, RecordNo, SnapshotStore, StreamEvent};
+use eventlog::{LogReader, Receipt, RecordNo, SnapshotStore, StreamEvent};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -194,8 +195,30 @@ impl Registry {
     /// Asks an item, and waits for the answer as long as the fixed timeout allows.
     pub(crate) async fn ask(self: &Arc<Self>, slot: &Arc<Slot>, ask: Ask) -> Reply {
         let (reply, answer) = oneshot::channel();
+        self.ask_as(Caller::new(reply), answer, slot, ask).await
+    }
+
+    /// The same, and where in the log the event stands that made the answer, if this command made one.
+    pub(crate) async fn ask_with_receipt(self: &Arc<Self>, slot: &Arc<Slot>, ask: Ask) -> (Reply, Option<Receipt>) {
+        let (reply, answer) = oneshot::channel();
+        let (stands, mut told) = oneshot::channel();
+        let reply = self.ask_as(Caller::with_receipt(reply, stands), answer, slot, ask).await;
+        let receipt = told.try_recv().ok().map(|Stands { record, chain, sequence, event }| {
+            let (partition, sku) = (slot.no.partition(), slot.sku.clone());
+            Receipt { partition, record, chain, sku, sequence, event }
+        });
+        (reply, receipt)
+    }
+
+    async fn ask_as(
+        self: &Arc<Self>,
+        caller: Caller,
+        answer: oneshot::Receiver<Reply>,
+        slot: &Arc<Slot>,
+        ask: Ask,
+    ) -> Reply {
         let judge_before = MonoTime(self.epoch.elapsed().saturating_add(self.timeouts.judge_within));
-        self.put(slot, Asked { ask, judge_before, reply: Caller(reply) })?;
+        self.put(slot, Asked { ask, judge_before, reply: caller })?;
         match tokio::time::timeout(self.timeouts.answer_within, answer).await {
             Ok(Ok(reply)) => reply,
             // The turn that took it panicked, or the log failed.

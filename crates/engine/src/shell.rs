@@ -14,6 +14,7 @@ use domain::command::Request;
 use domain::event::{PartitionEvent, Recorded};
 use domain::ids::ItemNo;
 use domain::item::Item;
+use domain::planted::{self, Bug};
 use domain::time::{DurationMs, Timestamp};
 use domain::turn::{Query, Turn, TurnEnd};
 use domain::views::{ItemView, Judgement};
@@ -182,6 +183,9 @@ impl Shell {
             if judge_before <= mono {
                 // Computed from nothing, so it need not wait for anything.
                 release.push((reply, Err(SubmitError::Late)));
+                if let (true, Ask::Command(request)) = (planted::is(Bug::LateIsJudged), &ask) {
+                    turn.judge(request);
+                }
                 continue;
             }
             let judgement = match &ask {
@@ -206,7 +210,7 @@ impl Shell {
     ) -> Option<Handover<R>> {
         let item = self.item.no();
         if events.is_empty() {
-            if durable >= self.submitted {
+            if durable >= self.submitted || planted::is(Bug::GateLetsAnswersThrough) {
                 release.append(&mut replies);
             }
             return (!replies.is_empty()).then(|| Handover {
@@ -221,7 +225,12 @@ impl Shell {
             });
         }
         self.submitted = Ticket(self.submitted.0.saturating_add(1));
-        let encoded = events.iter().map(|recorded| eventlog::encode_item_event(item, recorded)).collect();
+        let keyless = |recorded: &Recorded| Recorded { idempotency: None, ..recorded.clone() };
+        let encode = |recorded: &Recorded| match planted::is(Bug::KeyNotLogged) {
+            true => eventlog::encode_item_event(item, &keyless(recorded)),
+            false => eventlog::encode_item_event(item, recorded),
+        };
+        let encoded = events.iter().map(encode).collect();
         let view = Some(Arc::new(self.item.view()));
         let decided = Vec::new();
         Some(Handover {

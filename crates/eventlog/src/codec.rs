@@ -84,7 +84,8 @@ pub(crate) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecEr
 pub(crate) fn from_snapshot_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     // bincode takes its limit at compile time: the smallest step that the bytes fit into.
     match bytes.len() {
-        0..=0xffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 16 }>(bytes),
+        0..=0xfff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 12 }>(bytes),
+        0x1000..=0xffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 16 }>(bytes),
         0x1_0000..=0xf_ffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 20 }>(bytes),
         0x10_0000..=0xff_ffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 24 }>(bytes),
         0x100_0000..=0xfff_ffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 28 }>(bytes),

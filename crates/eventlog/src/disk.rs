@@ -16,6 +16,19 @@ pub(crate) fn sync_parent(path: &Path) -> Result<(), LogError> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Syncs every directory above `dir`, of which any may have been made a moment ago, by whomever.
+pub(crate) fn sync_above(dir: &Path) -> Result<(), LogError> {
+    let whole = fs::canonicalize(dir).map_err(LogError::io("find", dir))?;
+    for above in whole.ancestors().skip(1) {
+        match sync_dir(above) {
+            // Where this process may not even look, it has made nothing.
+            Err(LogError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => return Ok(()),
+            synced => synced?,
+        }
+    }
+    Ok(())
+}
+
 /// Creates a directory unless it is there, durably.
 pub(crate) fn create_dir(dir: &Path) -> Result<(), LogError> {
     // The log holds who bought what, and the keys behind the ids: it is its owner's alone.

@@ -28,6 +28,7 @@ pub mod memory_log;
 pub mod sled_log;
 
 pub mod events;
+pub mod receipt;
 pub mod recovery;
 pub mod snapshot;
 
@@ -40,6 +41,7 @@ pub use events::{DecodedEvent, EventsError, events};
 pub use ids::{ChainHash, ChainPoint, Epoch, EventNo, LogId, RecordNo, RulesVersion};
 pub use log::{Appended, Claim, EventLog, LocalLog, LogError, LogReader, Place, ReadError, Records};
 pub use memory_log::{MemoryDisk, MemoryLog};
+pub use receipt::{Receipt, ReceiptError};
 pub use record::{Chain, EncodedEvent, RawEvent, Record, RecordError, Verifier};
 pub use recovery::{Cut, Damage, RecoverError, Recovered, recover};
 pub use sled_log::{SledLog, SledOptions};

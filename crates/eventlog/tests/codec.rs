@@ -257,6 +257,17 @@ fn the_largest_bundle_and_the_longest_report_fit_their_frames() {
 }
 
 #[test]
+fn a_time_out_of_range_is_refused_and_not_taken_for_the_latest_there_is() {
+    let event = Event::HoldExtended { reservation: Ordinal(300), deadline: Timestamp::MAX };
+    let mut bytes = encode_item_event(ITEM, &recorded(event)).bytes().to_vec();
+    assert!(decoded(&bytes).is_some());
+    let last = bytes.len() - 8;
+    bytes.truncate(last);
+    bytes.extend_from_slice(&(Timestamp::MAX.as_millis() + 1).to_le_bytes());
+    assert_eq!(decoded(&bytes), None);
+}
+
+#[test]
 fn a_hold_in_the_log_costs_about_a_hundred_bytes() {
     let (_, bytes) = encoded_samples().into_iter().find(|(name, _)| *name == "HoldPlaced").expect("a hold");
     assert!(bytes.len() <= 100, "{} bytes", bytes.len());

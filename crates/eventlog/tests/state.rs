@@ -301,6 +301,21 @@ fn a_partition_comes_back_as_it_went_in() {
 }
 
 #[test]
+fn endpoints_out_of_order_or_there_twice_are_refused_and_none_is_dropped_in_silence() {
+    let (parts, url) = (partition_parts(), b"https://example.com/hook");
+    let bytes = encode_partition(&parts);
+    let numbers: Vec<usize> = (2..bytes.len()).filter(|at| bytes.get(*at..*at + url.len()) == Some(url)).collect();
+    assert_eq!(numbers.len(), 2, "two endpoints");
+    // An endpoint's number stands before its address and that one's length.
+    let mut twice = bytes.clone();
+    numbers.last().and_then(|at| twice.get_mut(at - 2)).map(|no| *no = 1).expect("a number");
+    assert!(decode_partition(&twice).is_err());
+    let mut falling = bytes;
+    numbers.first().and_then(|at| falling.get_mut(at - 2)).map(|no| *no = 3).expect("a number");
+    assert!(decode_partition(&falling).is_err());
+}
+
+#[test]
 fn state_cut_short_anywhere_is_refused() {
     let bytes = encode_item(&parts());
     for len in 0..bytes.len() {

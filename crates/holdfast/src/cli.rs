@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and the help that explains it.
 
+use crate::audit::command::{ABOUT as AUDIT_ABOUT, AuditArgs};
 use crate::config::SettingArgs;
 use crate::exit;
 use crate::replaying::{self, ReplayArgs};
@@ -20,6 +21,7 @@ Examples:
   holdfast serve --data-dir /var/lib/holdfast         run it
   HOLDFAST_LISTEN=127.0.0.1:0 holdfast serve          any free port; the one chosen is printed
   holdfast replay --verify --redecide                 what the log says, with everything checked
+  holdfast audit /backup/monday                       every promise recounted from the events alone
   holdfast config show --config holdfast.toml         what would be in effect, and why
 ";
 
@@ -51,6 +53,9 @@ pub(crate) enum Command {
     /// Measure this server beside others on this machine
     #[command(long_about = benches::cli::ABOUT)]
     Bench(Box<benches::cli::BenchArgs>),
+    /// Recount a log with an auditor that shares no code with the engine
+    #[command(long_about = AUDIT_ABOUT, after_long_help = exit::HELP)]
+    Audit(AuditArgs),
     /// What the configuration amounts to
     #[command(subcommand)]
     Config(ConfigCommand),

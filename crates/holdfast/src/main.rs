@@ -53,6 +53,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
             Command::Crowd(args) => crowd::command::run(&args).await,
             Command::Bench(_) => Ok(Exit::Fine),
             Command::Replay(args) => replaying::run(&args).await,
+            Command::Audit(args) => audit::command::run(&args).await,
             Command::Config(ConfigCommand::Show(args)) => {
                 let shown = config::show(&args, &config::stray_variables())
                     .map_err(|error| Failure::new(Exit::Usage, error))?;

@@ -31,10 +31,11 @@ pub mod receipt;
 
 pub use copy::Workplace;
 pub use error::ReplayError;
+pub use eventlog::{Receipt, ReceiptError};
 pub use finding::{Finding, Findings, Promise};
 pub use fold::{Ask, PartitionReplayed, Progress, Redecided, Verified, replay_partition};
 pub use instant::{Rfc3339, Until, with_instants};
-pub use receipt::{Receipt, ReceiptError, Refused};
+pub use receipt::Refused;
 pub use source::{Logs, Source, Wanted};
 pub use state::{ItemState, StateHash, StateHasher};
 pub use walk::{Placed, Torn, Walk, WalkError};

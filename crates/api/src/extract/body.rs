@@ -18,6 +18,11 @@ pub(crate) struct JsonBody(Bytes);
 pub(crate) struct RawBody(pub(crate) Bytes);
 
 impl JsonBody {
+    /// A body that has arrived.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(Bytes::copy_from_slice(bytes))
+    }
+
     /// Parses it with one of the readers of [`crate::wire`].
     pub(crate) fn read<T>(&self, reader: impl FnOnce(&Json<'_>) -> Result<T, Problem>) -> Result<T, Problem> {
         if self.0.is_empty() {

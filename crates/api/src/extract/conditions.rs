@@ -39,11 +39,15 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
 }
 
-/// `wait=20` among the preferences (RFC 7240). One that is not understood is ignored, as preferences are.
-fn wait(headers: &HeaderMap) -> Option<Duration> {
+/// What a client would rather have (RFC 7240). What is not understood is ignored, as preferences are.
+pub(super) fn preferences(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(PREFER).into_iter().filter_map(|value| value.to_str().ok());
-    let mut preferences = lines.flat_map(|line| line.split(','));
-    let seconds = preferences.find_map(|preference| {
+    lines.flat_map(|line| line.split(','))
+}
+
+/// `wait=20` among the preferences.
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = preferences(headers).find_map(|preference| {
         let (name, value) = preference.split(';').next()?.split_once('=')?;
         let value = value.trim().trim_matches('"');
         name.trim().eq_ignore_ascii_case("wait").then(|| value.parse::<u64>().ok()).flatten()

@@ -7,3 +7,4 @@ pub(crate) mod identity;
 pub(crate) mod key;
 pub(crate) mod params;
 pub(crate) mod path;
+pub(crate) mod receipt;

@@ -8,6 +8,7 @@ use crate::extract::identity::{Customer, Service};
 use crate::extract::key::{Caller, Key};
 use crate::extract::params::Params;
 use crate::extract::path::{Keeper, OrderPath, claim, not_found};
+use crate::extract::receipt::{Receipts, Received};
 use crate::problem::Problem;
 use crate::wire::bundle::BundleOrderBody;
 use crate::wire::order::OrderBody;
@@ -19,7 +20,7 @@ use domain::identity::{BundleId, OrderId, OrderOf};
 use domain::partition::{BundleClaim, PartitionCommand, PartitionQuery};
 use domain::text::CustomerId;
 use domain::turn::Query;
-use domain::views::{Answer, Body, Judgement, Origin};
+use domain::views::{Answer, Body, Origin};
 use http::StatusCode;
 
 /// An order as the answer to a command.
@@ -51,21 +52,23 @@ pub(super) async fn place(
     State(app): State<SharedApp>,
     Customer(customer): Customer,
     key: Key,
+    receipts: Receipts,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let OrderAsked { of, amount } = body.read(OrderAsked::read)?;
     let none = || not_found("there is nothing of this id, or it is somebody else's");
     // An order's key counts within what it is the order of: whoever judges it knows no other.
-    let judgement = match of {
+    let (judgement, receipt) = match of {
         OrderOf::Reservation(reservation) => {
             let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/reservations/{reservation}"));
             let command = Command::PlaceOrder { claim: claim(reservation, &customer), amount };
-            app.item_of(reservation).ok_or_else(none)?.command(command, Some(&attempt)).await?
+            receipts.command(&app.item_of(reservation).ok_or_else(none)?, command, Some(&attempt)).await?
         }
         OrderOf::Bundle(bundle) => {
             let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/bundles/{bundle}"));
             let command = PartitionCommand::PlaceOrder { claim: bundle_claim(bundle, &customer), amount };
-            app.engine.bundle(bundle).ok_or_else(none)?.command(command, Some(&attempt)).await?
+            let judgement = app.engine.bundle(bundle).ok_or_else(none)?.command(command, Some(&attempt)).await?;
+            (judgement, Received::default())
         }
     };
     let answer = answered(judgement)?;
@@ -73,7 +76,7 @@ pub(super) async fn place(
         Origin::Accepted | Origin::Replayed => StatusCode::CREATED,
         Origin::AsItIs => StatusCode::OK,
     };
-    response(status, &answer)
+    response(status, &answer).map(|response| receipt.onto(response))
 }
 
 /// `GET /v1/orders/{id}`
@@ -111,19 +114,22 @@ pub(super) async fn confirm(
     Customer(customer): Customer,
     key: Key,
     OrderPath { id, keeper }: OrderPath,
+    receipts: Receipts,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let ConfirmAsked { payment, amount } = body.read(ConfirmAsked::read)?;
     let attempt = key.attempt(&Caller::ServiceFor(&customer), format!("POST /v1/orders/{id}/confirm"));
-    let judgement: Judgement = match keeper {
+    let (judgement, receipt) = match keeper {
         Keeper::Item(item) => {
             let command = Command::ConfirmOrder { claim: claim(id.reservation(), &customer), payment, amount };
-            item.command(command, Some(&attempt)).await?
+            receipts.command(&item, command, Some(&attempt)).await?
         }
         Keeper::Partition(partition) => {
             let claim = bundle_claim(bundle_of(id)?, &customer);
-            partition.command(PartitionCommand::ConfirmOrder { claim, payment, amount }, Some(&attempt)).await?
+            let command = PartitionCommand::ConfirmOrder { claim, payment, amount };
+            (partition.command(command, Some(&attempt)).await?, Received::default())
         }
     };
-    response(StatusCode::OK, &super::purchases::charged(judgement)?)
+    let answer = super::purchases::charged(judgement)?;
+    response(StatusCode::OK, &answer).map(|response| receipt.onto(response))
 }

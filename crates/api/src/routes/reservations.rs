@@ -10,6 +10,7 @@ use crate::extract::identity::Customer;
 use crate::extract::key::{Caller, Key};
 use crate::extract::params::Params;
 use crate::extract::path::{ItemPath, ReservationPath, claim};
+use crate::extract::receipt::Receipts;
 use crate::limits::PREFER_ASK_EVERY;
 use crate::problem::Problem;
 use crate::wire::reservation::ReservationBody;
@@ -31,12 +32,14 @@ pub(super) async fn reserve(
     Customer(customer): Customer,
     key: Key,
     ItemPath { sku, item }: ItemPath,
+    receipts: Receipts,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let ReserveAsked { quantity, waitlist } = body.read(ReserveAsked::read)?;
     let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/items/{sku}/reservations"));
     let command = Command::Reserve { customer, quantity, waitlist };
-    let told = reservation(answered(item.command(command, Some(&attempt)).await?)?)?;
+    let (judgement, receipt) = receipts.command(&item, command, Some(&attempt)).await?;
+    let told = reservation(answered(judgement)?)?;
     let status = match told.view.state {
         StateView::Waiting { .. } => StatusCode::ACCEPTED,
         StateView::Held { .. }
@@ -47,17 +50,19 @@ pub(super) async fn reserve(
         | StateView::Lapsed(_) => StatusCode::CREATED,
     };
     let location = format!("/v1/reservations/{}", told.view.id);
-    Ok(located(reservation_response(status, &told), location))
+    Ok(receipt.onto(located(reservation_response(status, &told), location)))
 }
 
 /// `DELETE /v1/reservations/{id}`: leave the waitlist or release the hold; done twice it is done.
 pub(super) async fn cancel(
     Customer(customer): Customer,
     ReservationPath { id, item }: ReservationPath,
+    receipts: Receipts,
 ) -> Result<Response, Problem> {
     let command = Command::CancelReservation(claim(id, &customer));
-    let told = reservation(answered(item.command(command, None).await?)?)?;
-    Ok(reservation_response(StatusCode::OK, &told))
+    let (judgement, receipt) = receipts.command(&item, command, None).await?;
+    let told = reservation(answered(judgement)?)?;
+    Ok(receipt.onto(reservation_response(StatusCode::OK, &told)))
 }
 
 /// `POST /v1/reservations/{id}/extend`
@@ -65,13 +70,15 @@ pub(super) async fn extend(
     Customer(customer): Customer,
     key: Key,
     ReservationPath { id, item }: ReservationPath,
+    receipts: Receipts,
     body: JsonBody,
 ) -> Result<Response, Problem> {
     body.nothing()?;
     let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/reservations/{id}/extend"));
     let command = Command::ExtendHold(claim(id, &customer));
-    let told = reservation(answered(item.command(command, Some(&attempt)).await?)?)?;
-    Ok(reservation_response(StatusCode::OK, &told))
+    let (judgement, receipt) = receipts.command(&item, command, Some(&attempt)).await?;
+    let told = reservation(answered(judgement)?)?;
+    Ok(receipt.onto(reservation_response(StatusCode::OK, &told)))
 }
 
 /// `GET /v1/reservations/{id}`, with `Prefer: wait` until it changes.

@@ -20,7 +20,7 @@ use hyper_util::server::conn::auto;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -115,7 +115,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Serves it until either side ends it.
-    pub(super) async fn run(self, stream: TcpStream) {
+    pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: S) {
         let Self { peer, front, protocol, quiet_max, mut stage } = self;
         let activity = Arc::new(Activity::new());
         let shared = Arc::clone(&activity);

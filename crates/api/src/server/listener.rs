@@ -3,6 +3,7 @@
 //! Over that number nothing is accepted: new connections wait in the system's backlog until one closes. Each of ours
 //! closes within a timeout unless it keeps sending requests, so the backlog moves.
 
+use super::accept::Accept;
 use super::connection::{Connection, protocol};
 use crate::app::Stage;
 use crate::config::Timeouts;
@@ -12,12 +13,11 @@ use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// A listening socket and what its connections share.
-pub(super) struct Listener {
-    socket: TcpListener,
+pub(super) struct Listener<L> {
+    socket: L,
     front: Arc<Front>,
     protocol: Arc<auto::Builder<TokioExecutor>>,
     slots: Slots,
@@ -55,9 +55,9 @@ impl Slots {
     }
 }
 
-impl Listener {
+impl<L: Accept> Listener<L> {
     pub(super) fn new(
-        socket: TcpListener,
+        socket: L,
         front: Arc<Front>,
         most: usize,
         timeouts: Timeouts,
@@ -71,7 +71,7 @@ impl Listener {
     pub(super) async fn accept(&self) {
         while let Some(slot) = self.slots.take().await {
             match self.socket.accept().await {
-                Ok((stream, peer)) => self.start(stream, peer.ip(), slot),
+                Ok((stream, peer)) => self.start(stream, peer, slot),
                 Err(error) if is_of_one_connection(error.kind()) => {}
                 Err(error) => {
                     // Most likely no file descriptor is left; some connection will give one back.
@@ -82,11 +82,7 @@ impl Listener {
         }
     }
 
-    fn start(&self, stream: TcpStream, peer: std::net::IpAddr, slot: OwnedSemaphorePermit) {
-        // Answers are small and complete: nothing is gained by waiting for more to send.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-        }
+    fn start(&self, stream: L::Stream, peer: std::net::IpAddr, slot: OwnedSemaphorePermit) {
         let connection = Connection {
             peer,
             front: Arc::clone(&self.front),

@@ -3,9 +3,12 @@
 //! `axum::serve` installs no timer, so its header timeouts never fire and slow clients hold connections for ever;
 //! hence an accept loop of our own.
 
+mod accept;
 mod connection;
 mod listener;
 mod socket;
+
+pub use accept::Accept;
 
 use crate::app::{App, Stage};
 use crate::config::ApiConfig;
@@ -16,7 +19,6 @@ use axum::Router;
 use engine::handle::Engine;
 use listener::Listener;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// How the server ended.
@@ -29,9 +31,9 @@ pub struct Drained {
 /// Serves customers on `public` and operators on `admin` until `shutdown` resolves. Then nothing new is accepted,
 /// what runs is finished within the drain timeout, and the rest is cut off. The engine has to answer until this
 /// returns.
-pub async fn serve(
-    public: TcpListener,
-    admin: TcpListener,
+pub async fn serve<L: Accept>(
+    public: L,
+    admin: L,
     engine: Engine,
     config: ApiConfig,
     shutdown: impl Future<Output = ()>,
@@ -64,8 +66,8 @@ pub async fn serve(
 
 /// Serves routes of somebody else's behind the same accept loop and front, until `shutdown` resolves. A bench compares
 /// the server with it: what is left when nothing is decided and nothing is written. The engine gives the time.
-pub async fn serve_router(
-    socket: TcpListener,
+pub async fn serve_router<L: Accept>(
+    socket: L,
     router: Router,
     engine: Engine,
     config: ApiConfig,

@@ -1,4 +1,4 @@
-//! A TCP stream that closes so that the peer gets the last answer.
+//! A stream that closes so that the peer gets the last answer.
 //!
 //! A socket closed while input lies unread is reset by the system, and a peer that is still sending (a body that was
 //! refused) may lose the answer that says why. So where a body was refused, closing first says that nothing more
@@ -12,21 +12,20 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// What is thrown away at a time.
 const SCRATCH_BYTES: usize = 8 * 1024;
 
-/// A TCP stream that closes gently.
-pub(super) struct Socket {
-    stream: TcpStream,
+/// A stream that closes gently.
+pub(super) struct Socket<S> {
+    stream: S,
     activity: Arc<Activity>,
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
-impl Socket {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+impl<S: AsyncRead + Unpin> Socket<S> {
+    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self { stream, activity, lingering: None }
     }
 
@@ -46,13 +45,13 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
 
-impl AsyncWrite for Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, from)
     }

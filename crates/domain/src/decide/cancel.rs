@@ -4,6 +4,7 @@ use super::{AlreadySo, Decision, accept, claimed_alone};
 use crate::command::Claim;
 use crate::event::Event;
 use crate::item::{Item, ReservationState};
+use crate::planted::{self, Bug};
 use crate::rejection::{EndedAs, Rejection};
 use crate::units::Units;
 
@@ -14,7 +15,8 @@ pub(super) fn decide(item: &Item, claim: &Claim) -> Result<Decision, Rejection> 
         Some(ended) => Err(Rejection::NotCancellable { ended }),
         None => {
             let held = matches!(found.state, ReservationState::Held(_));
-            let released = if held { found.quantity.units() } else { Units::ZERO };
+            let released =
+                if held && !planted::is(Bug::CancelKeepsUnits) { found.quantity.units() } else { Units::ZERO };
             Ok(accept(Event::ReservationCancelled { reservation: claim.reservation, released }))
         }
     }

@@ -4,6 +4,7 @@ use super::{Usable, claimed_alone, hold_is_over, usable};
 use crate::command::Claim;
 use crate::event::Event;
 use crate::item::Item;
+use crate::planted::{self, Bug};
 use crate::rejection::{ExtensionRefusal, Rejection};
 use crate::time::Timestamp;
 
@@ -16,7 +17,7 @@ pub(super) fn decide(item: &Item, claim: &Claim, now: Timestamp) -> Result<Event
     if now >= hold.deadline {
         return Err(Rejection::ExtensionRefused { reason: ExtensionRefusal::PastDeadline });
     }
-    if hold.extension.times == 0 {
+    if hold.extension.times == 0 && !planted::is(Bug::ExtensionWithoutEnd) {
         return Err(Rejection::ExtensionRefused { reason: ExtensionRefusal::UsedUp });
     }
     let deadline = hold.deadline.plus(hold.extension.by);

@@ -3,6 +3,7 @@
 
 use crate::item::{Item, Phase};
 use crate::limits::RESERVATIONS_PER_ITEM_MAX;
+use crate::planted::{self, Bug};
 use crate::rejection::Rejection;
 use crate::text::CustomerId;
 use crate::time::Timestamp;
@@ -12,6 +13,7 @@ pub(super) fn admit(item: &Item, customer: &CustomerId, quantity: Quantity, now:
     match item.phase() {
         Phase::Open => {}
         Phase::Scheduled => return Err(Rejection::SaleNotStarted { opens_at: item.settings().opens_at }),
+        Phase::Paused if planted::is(Bug::PausedStillSells) => {}
         Phase::Paused => return Err(Rejection::SalePaused),
         Phase::Closed => return Err(Rejection::SaleClosed),
     }
@@ -20,7 +22,7 @@ pub(super) fn admit(item: &Item, customer: &CustomerId, quantity: Quantity, now:
         return Err(Rejection::QuantityAboveMaximum { max: policy.per_order_max });
     }
     let known = item.customers().find(customer);
-    let existing = known.map_or(0, |customer| customer.counted(false));
+    let existing = known.map_or(0, |customer| customer.counted(item.phase()));
     let limit = policy.per_customer_limit;
     if existing.saturating_add(quantity.get()) > limit.get() {
         return Err(Rejection::CustomerLimitReached { limit, existing });
@@ -36,7 +38,8 @@ pub(super) fn admit(item: &Item, customer: &CustomerId, quantity: Quantity, now:
 
 /// Whether a newcomer can be given units at once: enough are free and nobody waits for them (invariant 15).
 pub(super) fn is_free_for_newcomers(item: &Item, quantity: Quantity) -> bool {
-    item.waitlist().is_empty() && item.stock().available() >= quantity.units()
+    let nobody_waits = planted::is(Bug::NewcomerOvertakes) || item.waitlist().is_empty();
+    nobody_waits && item.stock().available() >= quantity.units()
 }
 
 /// Why there is nothing for a newcomer right now.

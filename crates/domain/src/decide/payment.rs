@@ -6,6 +6,7 @@ use crate::ids::{CaptureNo, Ordinal};
 use crate::item::{Item, PARKED_TIMER, Reservation, ReservationState};
 use crate::payment::judge::{Standing, Verdict, judge};
 use crate::payment::{LateRefusal, Offer, PaymentEvent, PaymentReport, SettledBy, Settling};
+use crate::planted::{self, Bug};
 use crate::rejection::{EndedAs, Rejection};
 use crate::text::Reason;
 use crate::time::Timestamp;
@@ -50,12 +51,12 @@ fn may_honour(item: &Item, found: &Reservation) -> Result<(), LateRefusal> {
     if !policy.payments.honour_late {
         return Err(LateRefusal::Policy);
     }
-    let counted = item.customers().get(found.customer).counted(item.phase() == crate::item::Phase::Closed);
+    let counted = item.customers().get(found.customer).counted(item.phase());
     let within = counted.checked_add(found.quantity.get()).is_some_and(|sum| sum <= policy.per_customer_limit.get());
     if !within {
         return Err(LateRefusal::CustomerLimit);
     }
-    if !item.waitlist().is_empty() {
+    if !item.waitlist().is_empty() && !planted::is(Bug::LateMoneyOvertakes) {
         return Err(LateRefusal::OthersWait);
     }
     if item.stock().available() < found.quantity.units() { Err(LateRefusal::NoStock) } else { Ok(()) }
@@ -78,8 +79,10 @@ pub(super) fn offer(item: &Item, reservation: Ordinal, offer: &Offer) -> Result<
         }
         ReservationState::Held(_) => Err(Rejection::NotFound),
         ReservationState::Confirmed(_) => Err(Rejection::HoldAlreadyUsed),
-        ReservationState::Waiting => Err(Rejection::StillWaiting),
-        ReservationState::Part
+        ReservationState::Waiting if item.ended(found).is_none() => Err(Rejection::StillWaiting),
+        // Who waited when the sale closed has lapsed.
+        ReservationState::Waiting
+        | ReservationState::Part
         | ReservationState::Cancelled(_)
         | ReservationState::Expired(_)
         | ReservationState::Lapsed(_) => Err(Rejection::HoldExpired),
@@ -116,6 +119,9 @@ pub fn next_unclaimed(item: &Item) -> Option<Event> {
 
 /// The window of a parked capture, by its timer's key.
 pub(super) fn window_passed(item: &Item, key: u32) -> Option<Event> {
+    if planted::is(Bug::ParkedForever) {
+        return None;
+    }
     item.books().window_passed(CaptureNo(key & !PARKED_TIMER)).map(of_payment)
 }
 

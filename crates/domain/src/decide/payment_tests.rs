@@ -146,6 +146,25 @@ fn each_rung_of_the_ladder_gives_late_money_back_once() {
     );
 }
 
+/// Found by the simulation (seed 1145): the check after the decision still counted those who had lapsed, and panicked.
+#[test]
+fn a_late_payment_is_honoured_for_a_customer_whose_other_places_lapsed_with_the_sale() {
+    check(
+        "
+        item    stock=1 price=500 hold_ms=1000 limit=2
+        t=0     reserve r1 ann 1        -> held until 1000
+        t=1     reserve r2 bob 1        -> waiting 1
+        t=2     reserve r3 ann 1        -> waiting 2
+        t=1000  tick                    -> r1 expired, r2 held until 2000
+        t=1001  reserve r4 ann 1        -> waiting 2
+        t=1002  close                   -> closed
+        t=2000  tick                    -> r2 expired
+        t=2001  report r1 e1 p1 500     -> honoured
+        stock   available=0 held=0 sold=1
+    ",
+    );
+}
+
 #[test]
 fn wrong_money_and_a_second_payment_go_back_and_leave_the_order_as_it_was() {
     check(
@@ -281,6 +300,52 @@ fn an_opportunity_is_shown_while_it_can_be_used() {
         t=3     offer r1 p1             -> ordered until 1000
         t=4     offer r1 p1             -> ordered until 1000
         t=1000  offer! r1 p2            -> hold_expired, r1 expired
+    ",
+    );
+}
+
+#[test]
+fn a_late_payment_is_honoured_after_the_sale_though_its_customer_had_been_waiting_again() {
+    check(
+        "
+        item    stock=1 hold_ms=1000
+        t=0     reserve r1 ann 1        -> held until 1000
+        t=1000  reserve r2 bob 1        -> held until 2000, r1 expired
+        t=1001  reserve r3 ann 1        -> waiting 1
+        t=1002  close                   -> closed
+        t=2000  report r1 e1 p1 100     -> honoured, r2 expired
+        stock   available=0 held=0 sold=1
+    ",
+    );
+}
+
+#[test]
+fn no_payment_is_offered_to_those_who_waited_when_the_sale_closed() {
+    check(
+        "
+        item    stock=1 hold_ms=1000
+        t=0     reserve r1 ann 1        -> held until 1000
+        t=1     reserve r2 bob 1        -> waiting 1
+        t=2     offer! r2 p1            -> still_waiting
+        t=3     close                   -> closed
+        t=4     offer! r2 p1            -> hold_expired
+    ",
+    );
+}
+
+#[test]
+fn a_surplus_confirmation_of_a_refunded_order_is_not_answered_paid() {
+    check(
+        "
+        item    stock=1 keep_open
+        t=0     reserve r1 ann 1        -> held until 120000
+        t=1     order r1 ann            -> ordered until 120000
+        t=2     confirm r1 ann p1       -> paid
+        t=3     confirm r1 ann p2       -> paid, refund due
+        t=4     refund r1               -> order refund due
+        t=5     confirm r1 ann p3       -> order refund due
+        t=6     done 0                  -> refunded
+        t=7     confirm r1 ann p4       -> order refunded
     ",
     );
 }

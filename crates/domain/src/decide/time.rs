@@ -5,6 +5,7 @@ use super::payment::window_passed;
 use crate::event::{ClosedBy, Event, LapseReason, OpenedBy};
 use crate::ids::Ordinal;
 use crate::item::{Item, PARKED_TIMER, Phase, ReservationState};
+use crate::planted::{self, Bug};
 use crate::time::{DurationMs, Timestamp};
 
 /// The next change of phase that is due: opening before closing, then the close of a sold-out sale.
@@ -38,7 +39,9 @@ pub fn next_expiry(item: &Item, now: Timestamp) -> Option<Event> {
 /// The end of this very reservation, if it is a hold that is due: a command on it brings it forward (invariant 19).
 pub(crate) fn expiry_of(item: &Item, reservation: Ordinal, now: Timestamp) -> Option<Event> {
     let found = item.reservation(reservation)?;
+    let now = if planted::is(Bug::ExpiresEarly) { now.plus(DurationMs::from_secs(1)) } else { now };
     match &found.state {
+        ReservationState::Held(hold) if planted::is(Bug::PaidAtTheDeadline) && hold.release_at == now => None,
         ReservationState::Held(hold) if hold.release_at <= now => {
             Some(Event::HoldExpired { reservation, release_at: hold.release_at, released: found.quantity.units() })
         }
@@ -53,12 +56,14 @@ pub fn next_promotion(item: &Item, now: Timestamp) -> Option<Event> {
     if item.phase() != Phase::Open {
         return None;
     }
-    let reservation = Ordinal(item.waitlist().head()?);
+    let served_first =
+        if planted::is(Bug::LineFromItsEnd) { item.waitlist().iter().last() } else { item.waitlist().head() };
+    let reservation = Ordinal(served_first?);
     let wanted = item.reservation(reservation)?.quantity.units();
     if u64::from(wanted.get()) > item.stock().unsold() {
         return Some(Event::WaitlistLapsed { reservation, reason: LapseReason::CanNeverBeServed });
     }
-    if wanted > item.stock().available() {
+    if wanted > item.stock().available() || planted::is(Bug::WakeUpSkipped) && wanted == item.stock().available() {
         return None;
     }
     let deadline = now.plus(item.settings().policy.hold_time);
@@ -73,5 +78,9 @@ pub fn clock_resumed(item: &Item, resumed_at: Timestamp, grace: DurationMs) -> O
     let is_close = item
         .reservations_from(Ordinal(0))
         .any(|(_, found)| matches!(&found.state, ReservationState::Held(hold) if hold.release_at < release_floor));
-    is_close.then(|| Event::ClockResumed { from: item.now(), to: resumed_at, release_floor })
+    (is_close && !planted::is(Bug::GraceForgotten)).then(|| Event::ClockResumed {
+        from: item.now(),
+        to: resumed_at,
+        release_floor,
+    })
 }

@@ -1,6 +1,8 @@
 //! Customers of one item: what each has, exactly, and how often their holds expired in a row.
 
+use super::Phase;
 use crate::identity::ItemKey;
+use crate::planted::{self, Bug};
 use crate::policy::CoolOffPolicy;
 use crate::text::CustomerId;
 use crate::time::Timestamp;
@@ -73,10 +75,11 @@ impl Customers {
 
 impl Customer {
     /// Units that count towards the limit. Whoever waited when the sale closed has lapsed.
-    pub(crate) fn counted(&self, sale_closed: bool) -> u32 {
+    pub(crate) fn counted(&self, phase: Phase) -> u32 {
         // Each is bounded by the limits on quantity and reservations; the sum of three cannot pass 2^32.
-        let waiting = if sale_closed { 0 } else { self.waiting };
-        self.held.saturating_add(self.sold).saturating_add(waiting)
+        let waiting = if phase == Phase::Closed { 0 } else { self.waiting };
+        let sold = if planted::is(Bug::LimitForgetsSold) { 0 } else { self.sold };
+        self.held.saturating_add(sold).saturating_add(waiting)
     }
 
     /// Notes an expiry; enough of them in a row start the cool-off, and the count begins anew.

@@ -32,11 +32,11 @@ impl Item {
         }
     }
 
-    /// Invariant 10, at the moment a reservation is accepted.
+    /// Invariant 10, at the moment a reservation is accepted or a late payment honoured, also after the sale.
     pub(super) fn assert_within_limit(&self, customer: CustomerIx, quantity: Quantity) {
         let limit = self.settings.policy.per_customer_limit.get();
         let customer = self.customers.get(customer);
-        let within = customer.counted(false).checked_add(quantity.get()).is_some_and(|sum| sum <= limit);
+        let within = customer.counted(self.phase).checked_add(quantity.get()).is_some_and(|sum| sum <= limit);
         assert!(within, "invariant 10: customer {} goes over the limit of {limit}", customer.id);
     }
 

@@ -47,20 +47,36 @@ impl Item {
         self.books.going_back(ordinal).filter_map(|no| self.capture_view(no)).collect()
     }
 
+    /// An order and the refund that a command led to. `paid`: how it stood then, if another payment had paid it.
     pub(super) fn order_with_refund(
         &self,
         ordinal: Ordinal,
         acceptance: &Acceptance,
-        state: OrderState,
+        paid: Option<OrderState>,
         capture: CaptureNo,
     ) -> Option<Body> {
-        let Body::Order(order) = self.order_then(ordinal, acceptance, state)? else { return None };
+        let state = paid.unwrap_or(OrderState::RefundDue);
+        let Body::Order(mut order) = self.order_then(ordinal, acceptance, state)? else { return None };
+        // What was not paid then may have been paid since.
+        order.capture = order.capture.filter(|_| paid.is_some());
         let mut refund = self.capture_view(capture)?;
-        if let MoneyPlace::Refunded { reason, since, .. } = refund.record.place {
-            // As it was when the answer was given first.
-            refund.record.place = MoneyPlace::Due { reason, since };
-        }
+        refund.record = refund.record.into_answered_when_due();
         Some(Body::Order(Box::new(OrderView { refunds: vec![refund], ..*order })))
+    }
+
+    /// The same where nothing had paid the order. Another payment may have been honoured since: the order it stands for
+    /// was not there then.
+    pub(super) fn unpaid_order_with_refund(
+        &self,
+        ordinal: Ordinal,
+        acceptance: &Acceptance,
+        capture: CaptureNo,
+    ) -> Option<Body> {
+        let told = self.order_with_refund(ordinal, acceptance, None, capture)?;
+        let Body::Order(order) = told else { return None };
+        let ordered_at = self.reservation(ordinal)?.state.ordered_at().filter(|placed| *placed <= acceptance.at);
+        let placed_at = ordered_at.or_else(|| self.books.first_settled_then(ordinal, acceptance.at))?;
+        Some(Body::Order(Box::new(OrderView { placed_at, ..*order })))
     }
 
     /// Whether any money went, or is to go, back, or is disputed.

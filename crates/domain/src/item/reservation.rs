@@ -90,6 +90,18 @@ pub(crate) enum Change {
     Lapse(LapseReason),
 }
 
+impl ReservationState {
+    /// When its order was placed, if it has one.
+    pub(crate) const fn ordered_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Held(hold) => hold.ordered_at,
+            Self::Confirmed(sale) => Some(sale.ordered_at),
+            Self::Cancelled(ended) | Self::Expired(ended) => ended.ordered_at,
+            Self::Waiting | Self::Part | Self::Lapsed(_) => None,
+        }
+    }
+}
+
 pub(crate) const fn sold(ordered_at: Timestamp) -> ReservationState {
     ReservationState::Confirmed(Sale { ordered_at, returned: false })
 }

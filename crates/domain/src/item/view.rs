@@ -7,12 +7,13 @@ use crate::idempotency::{Acceptance, Answered};
 use crate::identity::OrderId;
 use crate::ids::{CaptureNo, Ordinal};
 use crate::payment::{PaymentEvent, RefundReason};
+use crate::planted::{self, Bug};
 use crate::rejection::EndedAs;
 use crate::text::CustomerId;
 use crate::time::Timestamp;
 use crate::units::Quantity;
 use crate::views::{
-    Answer, Body, ItemStatus, ItemView, OrderState, OrderSummary, OrderView, Origin, ReservationFilter,
+    Answer, Body, CaptureView, ItemStatus, ItemView, OrderState, OrderSummary, OrderView, Origin, ReservationFilter,
     ReservationView, StateView,
 };
 use std::sync::Arc;
@@ -64,7 +65,8 @@ impl Item {
             (None, ReservationState::Part) => StateView::HeldInBundle,
             (None, ReservationState::Held(hold)) => StateView::Held { expires_at: hold.release_at },
             (None, _) => {
-                let position = self.waitlist.position(ordinal.0).unwrap_or(1);
+                let wrong = u32::from(planted::is(Bug::PositionGrows) && self.seq.0.is_multiple_of(2));
+                let position = self.waitlist.position(ordinal.0).unwrap_or(1).saturating_add(wrong);
                 StateView::Waiting { position, estimated_wait_s: self.estimated_wait_s(position) }
             }
         }
@@ -215,14 +217,20 @@ impl Item {
                 self.order_then(*reservation, acceptance, OrderState::AwaitingPayment { expires_at: *expires_at })?
             }
             Answered::Paid { reservation } => self.order_then(*reservation, acceptance, OrderState::Paid)?,
-            Answered::RefundDue { reservation, capture, paid } => {
-                let state = if *paid { OrderState::Paid } else { OrderState::RefundDue };
-                self.order_with_refund(*reservation, acceptance, state, *capture)?
+            Answered::RefundDue { reservation, capture, paid: true } => {
+                let state = self.books.paid_order_then(*reservation, acceptance.at);
+                self.order_with_refund(*reservation, acceptance, Some(state), *capture)?
+            }
+            Answered::RefundDue { reservation, capture, paid: false } => {
+                self.unpaid_order_with_refund(*reservation, acceptance, *capture)?
             }
             Answered::Refunded { reservation, capture } => {
-                self.order_with_refund(*reservation, acceptance, OrderState::RefundDue, *capture)?
+                self.order_with_refund(*reservation, acceptance, Some(OrderState::RefundDue), *capture)?
             }
-            Answered::Settled { capture } => Body::Refund(Box::new(self.capture_view(*capture)?)),
+            Answered::Settled { capture } => {
+                let view = self.capture_view(*capture)?;
+                Body::Refund(Box::new(CaptureView { record: view.record.into_answered(), ..view }))
+            }
             Answered::Item(view) => Body::Item(view.clone()),
         };
         Some(Answer { body, origin })
@@ -269,7 +277,7 @@ impl Item {
 
     pub(super) fn order_then(&self, ordinal: Ordinal, acceptance: &Acceptance, state: OrderState) -> Option<Body> {
         let now = self.order_view(ordinal, acceptance.at)?;
-        let paid = matches!(state, OrderState::Paid | OrderState::RefundDue);
+        let paid = matches!(state, OrderState::Paid | OrderState::RefundDue | OrderState::Refunded);
         Some(Body::Order(Box::new(OrderView {
             summary: OrderSummary { state, ..now.summary },
             capture: now.capture.filter(|_| paid),

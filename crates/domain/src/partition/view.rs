@@ -7,7 +7,7 @@ use crate::event::{PartitionEvent, Recorded};
 use crate::idempotency::Acceptance;
 use crate::identity::OrderId;
 use crate::ids::{CaptureNo, Ordinal};
-use crate::payment::{MoneyPlace, PaymentEvent, RefundReason};
+use crate::payment::{PaymentEvent, RefundReason};
 use crate::rejection::EndedAs;
 use crate::time::Timestamp;
 use crate::views::{
@@ -236,13 +236,16 @@ impl Partition {
             }
             BundleAnswered::Paid { bundle } => self.order_then(bundle, acceptance, OrderState::Paid)?,
             BundleAnswered::RefundDue { bundle, capture, paid } => {
-                let state = if paid { OrderState::Paid } else { OrderState::RefundDue };
+                let state = paid.then(|| self.books.paid_order_then(bundle, acceptance.at));
                 self.order_with_refund(bundle, acceptance, state, capture)?
             }
             BundleAnswered::Refunded { bundle, capture } => {
-                self.order_with_refund(bundle, acceptance, OrderState::RefundDue, capture)?
+                self.order_with_refund(bundle, acceptance, Some(OrderState::RefundDue), capture)?
             }
-            BundleAnswered::Settled { capture } => Body::Refund(Box::new(self.capture_view(capture)?)),
+            BundleAnswered::Settled { capture } => {
+                let view = self.capture_view(capture)?;
+                Body::Refund(Box::new(CaptureView { record: view.record.into_answered(), ..view }))
+            }
         };
         Some(Answer { body, origin })
     }
@@ -267,7 +270,7 @@ impl Partition {
 
     fn order_then(&self, ordinal: Ordinal, acceptance: &Acceptance<BundleAnswered>, state: OrderState) -> Option<Body> {
         let now = self.bundle_order_view(ordinal, acceptance.at)?;
-        let paid = matches!(state, OrderState::Paid | OrderState::RefundDue);
+        let paid = matches!(state, OrderState::Paid | OrderState::RefundDue | OrderState::Refunded);
         Some(Body::BundleOrder(Box::new(BundleOrderView {
             summary: OrderSummary { state, ..now.summary },
             capture: now.capture.filter(|_| paid),
@@ -280,19 +283,19 @@ impl Partition {
         })))
     }
 
+    /// An order and the refund that a command led to. `paid`: how it stood then, if another payment had paid it.
     fn order_with_refund(
         &self,
         ordinal: Ordinal,
         acceptance: &Acceptance<BundleAnswered>,
-        state: OrderState,
+        paid: Option<OrderState>,
         capture: CaptureNo,
     ) -> Option<Body> {
-        let Body::BundleOrder(order) = self.order_then(ordinal, acceptance, state)? else { return None };
+        let state = paid.unwrap_or(OrderState::RefundDue);
+        let Body::BundleOrder(mut order) = self.order_then(ordinal, acceptance, state)? else { return None };
+        order.capture = order.capture.filter(|_| paid.is_some());
         let mut refund = self.capture_view(capture)?;
-        if let MoneyPlace::Refunded { reason, since, .. } = refund.record.place {
-            // As it was when the answer was given first.
-            refund.record.place = MoneyPlace::Due { reason, since };
-        }
+        refund.record = refund.record.into_answered_when_due();
         Some(Body::BundleOrder(Box::new(BundleOrderView { refunds: vec![refund], ..*order })))
     }
 }

@@ -33,6 +33,21 @@ pub struct CaptureRecord {
 }
 
 impl CaptureRecord {
+    /// As the answer to a command tells it, then and under the same key ever after: without what reports have said of
+    /// it, which goes on changing and is told by reads.
+    pub(crate) fn into_answered(self) -> Self {
+        Self { payer: self.capture.provider, reports: 0, disputed: false, ..self }
+    }
+
+    /// The same, as it was before it was settled.
+    pub(crate) fn into_answered_when_due(self) -> Self {
+        let place = match self.place {
+            MoneyPlace::Refunded { reason, since, .. } => MoneyPlace::Due { reason, since },
+            place @ (MoneyPlace::Due { .. } | MoneyPlace::Kept | MoneyPlace::Parked { .. }) => place,
+        };
+        Self { place, ..self }.into_answered()
+    }
+
     /// Whether it is the one that paid its order, also where that was refunded later.
     #[must_use]
     pub const fn paid_its_order(&self) -> bool {
@@ -404,11 +419,15 @@ impl Books {
         if record.place.pot() == Pot::Parked {
             return;
         }
-        let payment = &record.capture.payment;
-        let key = Provider::ALL.into_iter().map(|provider| (payment.clone(), provider));
-        let told = key.filter(|(_, provider)| tell_of_one(*provider, record.payer));
-        let Some(early) = told.into_iter().find_map(|key| self.early.remove(&key)) else { return };
-        if early.owner == record.owner && early.amount == record.capture.amount {
+        let (owner, Capture { payment, amount, .. }) = (record.owner, &record.capture);
+        let agrees = |early: &EarlyRefund| early.owner == owner && early.amount == *amount;
+        let keys = Provider::ALL.into_iter().filter(|provider| tell_of_one(*provider, record.payer));
+        let told: Vec<_> = keys.filter_map(|by| self.early.get_key_value(&(payment.clone(), by))).collect();
+        // Two providers may use one id for two payments: the one that agrees speaks of this one.
+        let found = told.iter().find(|(_, early)| agrees(early)).or(told.first());
+        let Some((key, is_whole)) = found.map(|(key, early)| ((*key).clone(), agrees(early))) else { return };
+        self.early.remove(&key);
+        if is_whole {
             self.given_back.insert(no);
         } else {
             record.disputed = true;

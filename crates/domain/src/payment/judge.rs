@@ -6,6 +6,7 @@ use super::{Capture, PaymentReport, Provider, Told};
 use crate::ids::Ordinal;
 use crate::limits::{FAILURES_NOTED_MAX, REPORTS_NOTED_MAX};
 use crate::money::Money;
+use crate::planted::{self, Bug};
 use crate::text::PaymentId;
 use crate::time::Timestamp;
 
@@ -57,6 +58,12 @@ pub(crate) fn judge(
             Some(known) => known_again(books, known, owner, report, amount),
             None => {
                 let (provider, payment, report) = (*provider, payment.clone(), Some(id.clone()));
+                if planted::is(Bug::LateMoneyDropped) && matches!(standing, Standing::Ended(Err(_))) {
+                    return Verdict::Nothing;
+                }
+                if planted::is(Bug::SecondPaymentDropped) && matches!(standing, Standing::Paid) {
+                    return Verdict::Nothing;
+                }
                 Verdict::new(judge_capture(standing, price, Capture { provider, payment, report, amount }, false))
             }
         },
@@ -77,7 +84,9 @@ pub(crate) fn judge_capture(standing: Standing, price: Money, capture: Capture, 
     match standing {
         Standing::NotPlaced { park_until } => PaymentEvent::Parked { capture, until: park_until },
         Standing::Paid => refund(capture, RefundReason::SecondCapture),
-        Standing::Awaiting | Standing::Ended(_) if capture.amount != price => {
+        Standing::Awaiting | Standing::Ended(_)
+            if capture.amount != price && !planted::is(Bug::WrongAmountAccepted) =>
+        {
             refund(capture, RefundReason::WrongAmount { expected: price })
         }
         Standing::Awaiting => PaymentEvent::Captured { capture, amount_named },

@@ -29,11 +29,34 @@ impl Books {
         self.captures_of(owner).find_map(|known| settled(&known.record.place).then_some(known.record.at))
     }
 
+    /// The same as it was at `then`, for an answer that is given again: what was parked then had not settled.
+    pub(crate) fn first_settled_then(&self, owner: Ordinal, then: Timestamp) -> Option<Timestamp> {
+        let settled = |place: &MoneyPlace| match place {
+            MoneyPlace::Parked { .. } => false,
+            MoneyPlace::Kept => true,
+            MoneyPlace::Due { since, .. } | MoneyPlace::Refunded { since, .. } => *since <= then,
+        };
+        self.captures_of(owner).find_map(|known| settled(&known.record.place).then_some(known.record.at))
+    }
+
     /// A paid order shows a refund only if it was refunded itself; a surplus capture leaves it paid.
     pub(crate) fn paid_order(&self, owner: Ordinal) -> OrderState {
         match self.captures_of(owner).find(|known| known.record.paid_its_order()) {
             Some(known) if known.record.is_refunded() => OrderState::Refunded,
             Some(known) if known.record.place != MoneyPlace::Kept => OrderState::RefundDue,
+            Some(_) | None => OrderState::Paid,
+        }
+    }
+
+    /// What a paid order was at `then`, for an answer that is given again. Of what came later within that very
+    /// millisecond the books do not say that it was later.
+    pub(crate) fn paid_order_then(&self, owner: Ordinal, then: Timestamp) -> OrderState {
+        let paid = self.captures_of(owner).find(|known| known.record.paid_its_order());
+        match paid.map(|known| &known.record.place) {
+            Some(MoneyPlace::Refunded { at, .. }) if *at <= then => OrderState::Refunded,
+            Some(MoneyPlace::Refunded { since, .. } | MoneyPlace::Due { since, .. }) if *since <= then => {
+                OrderState::RefundDue
+            }
             Some(_) | None => OrderState::Paid,
         }
     }

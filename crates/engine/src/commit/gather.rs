@@ -8,6 +8,7 @@
 
 use crate::error::SubmitError;
 use crate::shell::{Handover, Reply};
+use domain::planted::{self, Bug};
 use eventlog::{Appended, Chain, ChainPoint, EncodedEvent, Record, RecordNo};
 use std::collections::VecDeque;
 
@@ -31,7 +32,12 @@ pub enum Action<R> {
         count: usize,
     },
     /// Everything in this group is durable: publish, answer, feed.
-    Release(Vec<Handover<R>>),
+    Release {
+        /// In the order of the log.
+        group: Vec<Handover<R>>,
+        /// What its events stand in.
+        records: Vec<Record>,
+    },
     /// Answer these with the error given; nothing of them may be published.
     Dismiss(Vec<(R, Reply)>),
     /// From here on nothing is acknowledged any more. Told once, before anybody is dismissed for it, so that whoever
@@ -145,6 +151,11 @@ impl<R> Gather<R> {
 
     fn advance(&mut self, mut flight: InFlight<R>) -> Action<R> {
         match flight.next {
+            Next::Append if planted::is(Bug::AcknowledgesBeforeSync) && !flight.group.is_empty() => {
+                let (group, records) = (std::mem::take(&mut flight.group), flight.records.clone());
+                self.in_flight = Some(flight);
+                Action::Release { group, records }
+            }
             Next::Append => {
                 let (expected, records) = (flight.expected, flight.records.clone());
                 self.in_flight = Some(flight);
@@ -155,7 +166,7 @@ impl<R> Gather<R> {
                 self.in_flight = Some(flight);
                 Action::ReadBack { from, count }
             }
-            Next::Release => Action::Release(std::mem::take(&mut flight.group)),
+            Next::Release => Action::Release { group: flight.group, records: flight.records },
             Next::Dismiss(error) => Action::Dismiss(dismissed(flight.group, error)),
         }
     }
@@ -165,6 +176,8 @@ impl<R> Gather<R> {
         let Some(flight) = self.in_flight.as_mut() else { return };
         match outcome {
             Appended::Durable => flight.next = Next::Release,
+            Appended::Unknown if planted::is(Bug::UnknownTakenForDurable) => flight.next = Next::Release,
+            Appended::Failed(_) if planted::is(Bug::IgnoresAFailedSync) => flight.next = Next::Release,
             Appended::Unknown => {
                 flight.unknowns = flight.unknowns.saturating_add(1);
                 if flight.unknowns > RESENDS_MAX {
@@ -275,7 +288,7 @@ mod tests {
         assert_eq!(records.len(), 1, "three turns share one record");
         gather.submit(handover(3, 1));
         gather.appended(Appended::Durable);
-        let Some(Action::Release(group)) = gather.next_action() else { panic!("not released") };
+        let Some(Action::Release { group, .. }) = gather.next_action() else { panic!("not released") };
         assert_eq!(callers(&group), [0, 1, 2], "what came later waits for its own record");
         let (_, later) = append(&mut gather);
         assert_eq!(later.len(), 1);
@@ -288,10 +301,10 @@ mod tests {
         gather.submit(handover(1, 0));
         append(&mut gather);
         gather.appended(Appended::Durable);
-        let Some(Action::Release(group)) = gather.next_action() else { panic!("not released") };
+        let Some(Action::Release { group, .. }) = gather.next_action() else { panic!("not released") };
         assert_eq!(callers(&group), [0, 1]);
         gather.submit(handover(2, 0));
-        assert!(matches!(gather.next_action(), Some(Action::Release(_))), "nothing to write");
+        assert!(matches!(gather.next_action(), Some(Action::Release { .. })), "nothing to write");
         assert!(gather.is_idle() && gather.next_action().is_none());
     }
 
@@ -301,7 +314,7 @@ mod tests {
         (0..4).for_each(|caller| gather.submit(handover(caller, GROUP_BYTES_MAX / 54)));
         append(&mut gather);
         gather.appended(Appended::Durable);
-        let Some(Action::Release(group)) = gather.next_action() else { panic!("not released") };
+        let Some(Action::Release { group, .. }) = gather.next_action() else { panic!("not released") };
         assert!(group.len() < 4, "{} turns in one group", group.len());
         append(&mut gather);
     }
@@ -331,7 +344,7 @@ mod tests {
         gather.appended(Appended::Unknown);
         assert_eq!(append(&mut gather), first);
         gather.appended(Appended::Durable);
-        assert!(matches!(gather.next_action(), Some(Action::Release(_))));
+        assert!(matches!(gather.next_action(), Some(Action::Release { .. })));
     }
 
     #[test]
@@ -375,7 +388,7 @@ mod tests {
             let found = found_own.map(|own_bytes| if own_bytes { own } else { vec![vec![0; 9]] });
             gather.read_back(found.as_deref());
             match told {
-                None => assert!(matches!(gather.next_action(), Some(Action::Release(_)))),
+                None => assert!(matches!(gather.next_action(), Some(Action::Release { .. }))),
                 Some(error) => assert_eq!(dismissed(gather.next_action()), [(0, error)]),
             }
         }

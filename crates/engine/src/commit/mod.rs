@@ -1,8 +1,10 @@
 //! The commit point: one OS thread per partition is the only writer of its log, shared by all the partition's actors.
 //!
-//! What is decided here is in `gather.rs`, pure; the thread only carries out its actions.
+//! What is decided here is in `gather.rs`, pure; the thread only carries out its actions. Under a simulated clock the
+//! same runs as a task, because a thread would work outside of that clock's time.
 
 pub mod gather;
+pub(crate) mod receipts;
 
 use crate::limits::{COMMITTER_QUEUE, GROUP_TURNS_MAX, RELEASE_QUEUE};
 use crate::mailbox::Caller;
@@ -10,7 +12,10 @@ use crate::shell::{Handover, Reply};
 use eventlog::{Chain, ChainPoint, EventLog, RecordNo};
 use gather::{Action, Gather, StopReason};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::Thread;
 use tokio::sync::{mpsc, oneshot};
 
 /// To a committer.
@@ -41,8 +46,19 @@ pub(crate) enum Committed {
 /// Something to do on the committer's thread after a commit, off the replies' way: rotation and its snapshot.
 pub(crate) type AfterCommit = Box<dyn FnMut(&mut dyn EventLog, ChainPoint) + Send>;
 
-/// Starts the committer's thread.
+/// Where a committer runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CommitOn {
+    /// A thread of its own: writing and syncing block.
+    #[default]
+    Thread,
+    /// A task of the runtime: only for a log that never blocks, as the one in memory, under a simulated clock.
+    Task,
+}
+
+/// Starts the committer.
 pub(crate) fn spawn(
+    on: CommitOn,
     name: String,
     log: Box<dyn EventLog>,
     chain: Chain,
@@ -52,14 +68,51 @@ pub(crate) fn spawn(
     let (outbox, committed) = mpsc::channel(RELEASE_QUEUE);
     let last_words = outbox.clone();
     let committer = Committer { log, gather: Gather::new(chain), inbox, outbox, after, close: None, stopped: false };
-    std::thread::Builder::new().name(name).spawn(move || {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| committer.run())) {
-            // A bug. Whoever waits hears nothing more from here, so the engine has to: the process must end.
-            let reason = StopReason::Failed(format!("the committer panicked: {}", crate::fold::words(panic.as_ref())));
-            let _nobody_listens = last_words.blocking_send(Committed::Stopped(reason));
+    match on {
+        CommitOn::Thread => {
+            std::thread::Builder::new().name(name).spawn(move || {
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| block_on(committer.run()))) {
+                    let _nobody_listens = last_words.blocking_send(panicked(panic.as_ref()));
+                }
+            })?;
         }
-    })?;
+        CommitOn::Task => {
+            let running = tokio::spawn(committer.run());
+            tokio::spawn(async move {
+                let panic = running.await.err().and_then(|error| error.try_into_panic().ok());
+                if let Some(stopped) = panic.map(|panic| panicked(panic.as_ref())) {
+                    let _nobody_listens = last_words.send(stopped).await;
+                }
+            });
+        }
+    }
     Ok((to_committer, committed))
+}
+
+/// What a committer's panic leads to. It is a bug: whoever waits hears nothing more from the committer, so the engine
+/// has to, and the process must end.
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Committed {
+    Committed::Stopped(StopReason::Failed(format!("the committer panicked: {}", crate::fold::words(panic))))
+}
+
+/// Runs a future on this thread, which sleeps while there is nothing to do.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Sleeper(Thread);
+    impl Wake for Sleeper {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Sleeper(std::thread::current())).into();
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+            return result;
+        }
+        // A wake-up between the poll and this is kept: parking then returns at once.
+        std::thread::park();
+    }
 }
 
 struct Committer {
@@ -73,9 +126,9 @@ struct Committer {
 }
 
 impl Committer {
-    fn run(mut self) {
+    async fn run(mut self) {
         let mut taken = Vec::with_capacity(GROUP_TURNS_MAX);
-        while self.close.is_none() && self.inbox.blocking_recv_many(&mut taken, GROUP_TURNS_MAX) > 0 {
+        while self.close.is_none() && self.inbox.recv_many(&mut taken, GROUP_TURNS_MAX).await > 0 {
             for message in taken.drain(..) {
                 match message {
                     ToCommitter::Handover(handover) => self.gather.submit(handover),
@@ -83,14 +136,14 @@ impl Committer {
                 }
             }
             while let Some(action) = self.gather.next_action() {
-                if !self.carry_out(action) {
+                if !self.carry_out(action).await {
                     return;
                 }
             }
             if self.stopped {
                 // From here on every sender finds the channel closed: nothing more gets in.
                 self.inbox.close();
-                self.refuse_the_rest();
+                self.refuse_the_rest().await;
                 return;
             }
         }
@@ -104,7 +157,7 @@ impl Committer {
     }
 
     /// Carries out one action. False when nothing more is to be done.
-    fn carry_out(&mut self, action: Action<Caller>) -> bool {
+    async fn carry_out(&mut self, action: Action<Caller>) -> bool {
         match action {
             Action::Append { expected, records } => {
                 let outcome = self.log.append(expected, &records);
@@ -116,29 +169,30 @@ impl Committer {
                 self.gather.read_back(found.as_deref());
                 true
             }
-            Action::Release(group) => {
+            Action::Release { mut group, records } => {
+                receipts::hand_out(&mut group, &records);
                 let upto = self.log.tail();
-                let delivered = self.outbox.blocking_send(Committed::Group { group, upto }).is_ok();
+                let delivered = self.outbox.send(Committed::Group { group, upto }).await.is_ok();
                 (self.after)(self.log.as_mut(), self.gather.point());
                 delivered
             }
-            Action::Dismiss(replies) => self.outbox.blocking_send(Committed::Dismissed(replies)).is_ok(),
+            Action::Dismiss(replies) => self.outbox.send(Committed::Dismissed(replies)).await.is_ok(),
             Action::Stop(reason) => {
                 self.stopped = true;
-                self.outbox.blocking_send(Committed::Stopped(reason)).is_ok()
+                self.outbox.send(Committed::Stopped(reason)).await.is_ok()
             }
         }
     }
 
     /// Whoever got into the queue before it closed is told that nobody knows.
-    fn refuse_the_rest(&mut self) {
+    async fn refuse_the_rest(&mut self) {
         while let Ok(message) = self.inbox.try_recv() {
             if let ToCommitter::Handover(handover) = message {
                 let replies = handover
                     .replies
                     .into_iter()
                     .map(|(caller, _)| (caller, Err(crate::error::SubmitError::OutcomeUnknown)));
-                let _nobody_listens = self.outbox.blocking_send(Committed::Dismissed(replies.collect()));
+                let _nobody_listens = self.outbox.send(Committed::Dismissed(replies.collect())).await;
             }
         }
     }

@@ -171,6 +171,8 @@ fn create(path: &Path, partitions: PartitionCount) -> Result<Identity, DataDirEr
             return Err(DataDirError::NotWhole { path: path.to_owned() });
         }
     }
+    // Whoever made this directory did not make its name durable; without it all that follows is in vain.
+    disk::sync_above(path)?;
     let identity = Identity::draw(partitions);
     for (no, log_id) in identity.logs() {
         SledLog::create(&partition_path(path, no), log_id)?;

@@ -1,7 +1,7 @@
 //! Stored books: what a snapshot holds of a stream's money (version 1).
 
 use super::payment::{OfferV1, RefundReasonV1, SettledByV1, payment_id, report_id};
-use super::value::{CaptureV1, MoneyV1, at, provider_from, provider_to};
+use super::value::{CaptureV1, MoneyV1, at, list, provider_from, provider_to};
 use crate::codec::CodecError;
 use domain::ids::{CaptureNo, Ordinal};
 use domain::payment::{BooksParts, CaptureRecord, EarlyRefund, MoneyPlace, OrderBook};
@@ -9,10 +9,15 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct BooksV1 {
+    #[serde(deserialize_with = "list")]
     captures: Vec<CaptureRecordV1>,
+    #[serde(deserialize_with = "list")]
     orders: Vec<OrderBookV1>,
+    #[serde(deserialize_with = "list")]
     reports: Vec<(u8, String)>,
+    #[serde(deserialize_with = "list")]
     early: Vec<(u8, String, u32, MoneyV1)>,
+    #[serde(deserialize_with = "list")]
     given_back: Vec<u32>,
 }
 
@@ -40,6 +45,7 @@ enum MoneyPlaceV1 {
 struct OrderBookV1 {
     owner: u32,
     offer: Option<OfferV1>,
+    #[serde(deserialize_with = "list")]
     captures: Vec<u32>,
     failures: u8,
     early_refunds: u8,
@@ -107,17 +113,17 @@ fn record_to(record: &CaptureRecord) -> CaptureRecordV1 {
 
 fn record_from(stored: CaptureRecordV1) -> Result<CaptureRecord, CodecError> {
     let place = match stored.place {
-        MoneyPlaceV1::Parked(until) => MoneyPlace::Parked { until: at(until) },
+        MoneyPlaceV1::Parked(until) => MoneyPlace::Parked { until: at(until)? },
         MoneyPlaceV1::Kept => MoneyPlace::Kept,
-        MoneyPlaceV1::Due(reason, since) => MoneyPlace::Due { reason: reason.try_into()?, since: at(since) },
+        MoneyPlaceV1::Due(reason, since) => MoneyPlace::Due { reason: reason.try_into()?, since: at(since)? },
         MoneyPlaceV1::Refunded(reason, since, done, by) => {
-            MoneyPlace::Refunded { reason: reason.try_into()?, since: at(since), at: at(done), by: by.try_into()? }
+            MoneyPlace::Refunded { reason: reason.try_into()?, since: at(since)?, at: at(done)?, by: by.try_into()? }
         }
     };
     Ok(CaptureRecord {
         owner: Ordinal(stored.owner),
         capture: stored.capture.try_into()?,
-        at: at(stored.at_ms),
+        at: at(stored.at_ms)?,
         place,
         payer: provider_from(stored.payer)?,
         reports: stored.reports,

@@ -1,7 +1,7 @@
 //! Stored values of bundles and of reports (version 1): in events and in snapshots alike.
 
 use super::event::bundle;
-use super::value::{MoneyV1, checked, provider_from, provider_to, quantity};
+use super::value::{MoneyV1, checked, list, provider_from, provider_to, quantity};
 use crate::codec::CodecError;
 use domain::bundle::{BundleLine, BundleTerms, NewBundle};
 use domain::identity::ReservationId;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub(super) struct NewBundleV1 {
     id: [u8; 16],
     customer: String,
+    #[serde(deserialize_with = "list")]
     lines: Vec<BundleLineV1>,
     hold_time_ms: u64,
     grace_ms: u64,

@@ -1,6 +1,6 @@
 //! Stored events and facts of outgoing endpoints (version 1).
 
-use super::value::{at, checked};
+use super::value::{at, checked, list};
 use crate::codec::{CodecError, Kind, from_bytes, to_bytes};
 use crate::record::{BodyVersion, Tag};
 use domain::endpoint::{
@@ -34,13 +34,22 @@ pub(crate) fn encode(no: EndpointNo, event: &EndpointEvent) -> (Kind, Vec<u8>) {
     }
 }
 
+#[derive(Deserialize)]
+struct AddedV1 {
+    no: u32,
+    url: String,
+    #[serde(deserialize_with = "list")]
+    notices: Vec<u8>,
+    secret: [u8; 32],
+}
+
 /// An endpoint's event; `None` where the kind is another's.
 pub(crate) fn decode(kind: Kind, bytes: &[u8]) -> Result<Option<(EndpointNo, EndpointEvent)>, CodecError> {
     let (no, event) = match kind {
         ENDPOINT_ADDED => {
-            let (no, url, notices, secret): (u32, String, Vec<u8>, [u8; 32]) = from_bytes(bytes)?;
-            let (url, notices) = (address(&url)?, named(&notices)?);
-            (no, EndpointEvent::Added { url, notices, secret: SigningSecret::from_bytes(secret) })
+            let added: AddedV1 = from_bytes(bytes)?;
+            let (url, notices) = (address(&added.url)?, named(&added.notices)?);
+            (added.no, EndpointEvent::Added { url, notices, secret: SigningSecret::from_bytes(added.secret) })
         }
         ENDPOINT_SECRET_ROTATED => {
             let (no, secret): (u32, [u8; 32]) = from_bytes(bytes)?;
@@ -63,12 +72,14 @@ fn numbers(notices: &BTreeSet<Notice>) -> Vec<u8> {
     notices.iter().filter_map(number).collect()
 }
 
-fn named(numbers: &[u8]) -> Result<BTreeSet<Notice>, CodecError> {
+fn named(given: &[u8]) -> Result<BTreeSet<Notice>, CodecError> {
     let known = |number: &u8| {
         let found = usize::from(*number).checked_sub(1).and_then(|at| Notice::ALL.get(at)).copied();
         checked("notice", found.ok_or_else(|| format!("{number} is not known")))
     };
-    numbers.iter().map(known).collect()
+    let notices = given.iter().map(known).collect::<Result<_, _>>()?;
+    let one_spelling = numbers(&notices) == given;
+    checked("notices", if one_spelling { Ok(notices) } else { Err("they are out of order, or one is there twice") })
 }
 
 fn address(text: &str) -> Result<EndpointUrl, CodecError> {
@@ -94,6 +105,7 @@ fn disabled_from(code: u8) -> Result<DisabledBy, CodecError> {
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct EndpointsV1 {
     added: u32,
+    #[serde(deserialize_with = "list")]
     list: Vec<EndpointV1>,
 }
 
@@ -101,7 +113,9 @@ pub(crate) struct EndpointsV1 {
 struct EndpointV1 {
     no: u32,
     url: String,
+    #[serde(deserialize_with = "list")]
     notices: Vec<u8>,
+    #[serde(deserialize_with = "list")]
     secrets: Vec<[u8; 32]>,
     since_ms: u64,
     disabled: Option<u8>,
@@ -131,11 +145,14 @@ impl TryFrom<EndpointsV1> for Endpoints {
                 url: address(&stored.url)?,
                 notices: named(&stored.notices)?,
                 secrets: stored.secrets.into_iter().map(SigningSecret::from_bytes).collect(),
-                since: at(stored.since_ms),
+                since: at(stored.since_ms)?,
                 disabled: stored.disabled.map(disabled_from).transpose()?,
             })
         };
-        let list = stored.list.into_iter().map(endpoint).collect::<Result<_, CodecError>>()?;
-        Ok(Self::from_parts(list, stored.added))
+        let list = stored.list.into_iter().map(endpoint).collect::<Result<Vec<_>, CodecError>>()?;
+        let rising = list.is_sorted_by(|left, right| left.no < right.no);
+        let list =
+            checked("endpoints", if rising { Ok(list) } else { Err("they are out of order, or one is there twice") });
+        Ok(Self::from_parts(list?, stored.added))
     }
 }

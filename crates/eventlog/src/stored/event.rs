@@ -348,16 +348,16 @@ pub(crate) fn decode(raw: &RawEvent<'_>) -> Result<Recorded, CodecError> {
         }
         kind::HOLD_EXTENDED => {
             let (key, (reservation, deadline)) = open::<(u32, u64)>(raw)?;
-            (key, Event::HoldExtended { reservation: Ordinal(reservation), deadline: at(deadline) })
+            (key, Event::HoldExtended { reservation: Ordinal(reservation), deadline: at(deadline)? })
         }
         kind::HOLD_EXPIRED => {
             let (key, (reservation, release_at, released)) = open::<(u32, u64, u32)>(raw)?;
-            let (reservation, release_at) = (Ordinal(reservation), at(release_at));
+            let (reservation, release_at) = (Ordinal(reservation), at(release_at)?);
             (key, Event::HoldExpired { reservation, release_at, released: units(released)? })
         }
         kind::HOLD_PROMOTED => {
             let (key, (reservation, deadline, because)) = open::<(u32, u64, u64)>(raw)?;
-            let (reservation, deadline) = (Ordinal(reservation), at(deadline));
+            let (reservation, deadline) = (Ordinal(reservation), at(deadline)?);
             (key, Event::HoldPromoted { reservation, deadline, because: Seq(because) })
         }
         kind::WAITLIST_LAPSED => {
@@ -366,7 +366,7 @@ pub(crate) fn decode(raw: &RawEvent<'_>) -> Result<Recorded, CodecError> {
         }
         kind::CLOCK_RESUMED => {
             let (key, (from, to, floor)) = open::<(u64, u64, u64)>(raw)?;
-            (key, Event::ClockResumed { from: at(from), to: at(to), release_floor: at(floor) })
+            (key, Event::ClockResumed { from: at(from)?, to: at(to)?, release_floor: at(floor)? })
         }
         _ => decode_sale(kind, raw)?,
     };
@@ -382,7 +382,7 @@ fn decode_sale(kind: Kind, raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, E
                 customer: checked("customer", CustomerId::parse(&stored.customer))?,
                 quantity: quantity(stored.quantity)?,
                 waitlist: if stored.declines_waitlist { WaitlistChoice::Decline } else { WaitlistChoice::Join },
-                deadline: at(stored.deadline_ms),
+                deadline: at(stored.deadline_ms)?,
             };
             (key, event)
         }
@@ -414,7 +414,7 @@ fn decode_sale(kind: Kind, raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, E
             let event = Event::OrderPlaced {
                 reservation: Ordinal(stored.reservation),
                 amount: stored.amount.try_into()?,
-                release_at: at(stored.release_at_ms),
+                release_at: at(stored.release_at_ms)?,
                 amount_named: stored.amount_named,
             };
             (key, event)

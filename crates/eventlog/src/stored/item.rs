@@ -2,7 +2,7 @@
 
 use super::books::BooksV1;
 use super::event::{lapse_from, lapse_to};
-use super::value::{IdempotencyV1, SettingsV2, at, checked, quantity, units};
+use super::value::{IdempotencyV1, SettingsV2, at, checked, list, quantity, units};
 use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
 use domain::idempotency::{Acceptance, Answered, Entry, Idempotency};
 use domain::identity::{BundleId, ItemKey};
@@ -29,10 +29,14 @@ struct ItemV2 {
     seq: u64,
     now_ms: u64,
     freed_by: u64,
+    #[serde(deserialize_with = "list")]
     customers: Vec<(String, u8, u64)>,
+    #[serde(deserialize_with = "list")]
     reservations: Vec<ReservationV1>,
     books: BooksV1,
+    #[serde(deserialize_with = "list")]
     bundled: Vec<(u32, [u8; 16])>,
+    #[serde(deserialize_with = "list")]
     idempotency: Vec<(IdempotencyV1, AcceptanceV1)>,
 }
 
@@ -164,7 +168,7 @@ pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
         total: units(stored.total)?,
         revision: Revision(stored.revision),
         seq: Seq(stored.seq),
-        now: at(stored.now_ms),
+        now: at(stored.now_ms)?,
         freed_by: Seq(stored.freed_by),
         customers: stored.customers.into_iter().map(customer_from).collect::<Result<_, _>>()?,
         reservations: stored.reservations.iter().map(reservation_from).collect::<Result<_, _>>()?,
@@ -181,7 +185,7 @@ fn part_from((part, bundle): (u32, [u8; 16])) -> (Ordinal, BundleId) {
 
 fn customer_from((id, expiries_in_row, cooling_until): (String, u8, u64)) -> Result<CustomerParts, CodecError> {
     let id = checked("customer", CustomerId::parse(&id))?;
-    Ok(CustomerParts { id, expiries_in_row, cooling_until: at(cooling_until) })
+    Ok(CustomerParts { id, expiries_in_row, cooling_until: at(cooling_until)? })
 }
 
 fn reservation_to(parts: &ReservationParts) -> ReservationV1 {
@@ -216,23 +220,25 @@ fn reservation_from(stored: &ReservationV1) -> Result<ReservationParts, CodecErr
     let state = match stored.state {
         StateV1::Waiting => StateParts::Waiting,
         StateV1::Held { deadline_ms, ordered_at_ms, times, by_ms, grace_ms } => StateParts::Held(HoldParts {
-            deadline: at(deadline_ms),
-            ordered_at: ordered_at_ms.map(at),
+            deadline: at(deadline_ms)?,
+            ordered_at: ordered_at_ms.map(at).transpose()?,
             extension: ExtensionPolicy { times, by: DurationMs::from_millis(by_ms) },
             grace: DurationMs::from_millis(grace_ms),
         }),
         StateV1::Confirmed { ordered_at_ms, returned } => {
-            StateParts::Confirmed(SaleParts { ordered_at: at(ordered_at_ms), returned })
+            StateParts::Confirmed(SaleParts { ordered_at: at(ordered_at_ms)?, returned })
         }
-        StateV1::Cancelled { ordered_at_ms } => StateParts::Cancelled { ordered_at: ordered_at_ms.map(at) },
-        StateV1::Expired { ordered_at_ms } => StateParts::Expired { ordered_at: ordered_at_ms.map(at) },
+        StateV1::Cancelled { ordered_at_ms } => {
+            StateParts::Cancelled { ordered_at: ordered_at_ms.map(at).transpose()? }
+        }
+        StateV1::Expired { ordered_at_ms } => StateParts::Expired { ordered_at: ordered_at_ms.map(at).transpose()? },
         StateV1::Lapsed(reason) => StateParts::Lapsed(lapse_from(reason)?),
         StateV1::Part => StateParts::Part,
     };
     Ok(ReservationParts {
         customer: stored.customer,
         quantity: quantity(stored.quantity)?,
-        accepted_at: at(stored.accepted_at_ms),
+        accepted_at: at(stored.accepted_at_ms)?,
         changed: Seq(stored.changed),
         state,
     })
@@ -281,15 +287,15 @@ fn idempotency_from(
     let answered = match stored.answered {
         AnsweredV1::Held { reservation, expires_at_ms, ordered_at_ms } => Answered::Held {
             reservation: Ordinal(reservation),
-            expires_at: at(expires_at_ms),
-            ordered_at: ordered_at_ms.map(at),
+            expires_at: at(expires_at_ms)?,
+            ordered_at: ordered_at_ms.map(at).transpose()?,
         },
         AnsweredV1::Waiting { reservation, position, estimated_wait_s } => {
             Answered::Waiting { reservation: Ordinal(reservation), position, estimated_wait_s }
         }
         AnsweredV1::Cancelled(reservation) => Answered::Cancelled { reservation: Ordinal(reservation) },
         AnsweredV1::Ordered { reservation, expires_at_ms } => {
-            Answered::Ordered { reservation: Ordinal(reservation), expires_at: at(expires_at_ms) }
+            Answered::Ordered { reservation: Ordinal(reservation), expires_at: at(expires_at_ms)? }
         }
         AnsweredV1::Paid(reservation) => Answered::Paid { reservation: Ordinal(reservation) },
         AnsweredV1::RefundDue { reservation, capture, paid } => {
@@ -310,10 +316,10 @@ fn idempotency_from(
                 revision: Revision(revision),
             };
             let (settings, sequence) = (Arc::new(settings.try_into()?), Seq(stored.seq));
-            Answered::Item(Box::new(ItemView { sku: sku.clone(), status, settings, sequence, at: at(stored.at_ms) }))
+            Answered::Item(Box::new(ItemView { sku: sku.clone(), status, settings, sequence, at: at(stored.at_ms)? }))
         }
     };
     let hashes = Idempotency::from(hashes);
-    let acceptance = Acceptance { seq: Seq(stored.seq), at: at(stored.at_ms), answered };
+    let acceptance = Acceptance { seq: Seq(stored.seq), at: at(stored.at_ms)?, answered };
     Ok(IdempotencyParts { request: hashes.request, entry: Entry { content: hashes.content, acceptance } })
 }

@@ -3,7 +3,7 @@
 use super::books::BooksV1;
 use super::bundle::{NewBundleV1, ReportV1};
 use super::endpoint::EndpointsV1;
-use super::value::{IdempotencyV1, MoneyV1, at, checked};
+use super::value::{IdempotencyV1, MoneyV1, at, checked, list};
 use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
 use domain::idempotency::{Acceptance, Entry, Idempotency};
 use domain::identity::{ItemKey, OrderId};
@@ -19,11 +19,15 @@ struct PartitionV2 {
     no: u8,
     seq: u64,
     now_ms: u64,
+    #[serde(deserialize_with = "list")]
     items: Vec<(String, u32)>,
     key: Option<[u8; 32]>,
+    #[serde(deserialize_with = "list")]
     bundles: Vec<BundleV1>,
     books: BooksV1,
+    #[serde(deserialize_with = "list")]
     idempotency: Vec<(IdempotencyV1, AcceptanceV1)>,
+    #[serde(deserialize_with = "list")]
     unmatched: Vec<UnmatchedV1>,
     endpoints: EndpointsV1,
 }
@@ -103,17 +107,17 @@ pub fn decode_partition(bytes: &[u8]) -> Result<PartitionParts, CodecError> {
     let item = |(sku, item): (String, u32)| Ok((checked("sku", Sku::parse(&sku))?, ItemNo::from_u32(item)));
     let unmatched = |found: UnmatchedV1| {
         let order = OrderId::from_u128(u128::from_le_bytes(found.order));
-        Ok(UnmatchedPayment { at: at(found.at_ms), order, report: found.report.try_into()? })
+        Ok(UnmatchedPayment { at: at(found.at_ms)?, order, report: found.report.try_into()? })
     };
     Ok(PartitionParts {
         no: PartitionNo(stored.no),
         seq: Seq(stored.seq),
-        now: at(stored.now_ms),
+        now: at(stored.now_ms)?,
         items: stored.items.into_iter().map(item).collect::<Result<_, CodecError>>()?,
         key: stored.key.map(ItemKey::from_bytes),
         bundles: stored.bundles.into_iter().map(bundle_from).collect::<Result<_, _>>()?,
         books: stored.books.try_into()?,
-        idempotency: stored.idempotency.into_iter().map(idempotency_from).collect(),
+        idempotency: stored.idempotency.into_iter().map(idempotency_from).collect::<Result<_, _>>()?,
         unmatched: stored.unmatched.into_iter().map(unmatched).collect::<Result<_, CodecError>>()?,
         endpoints: stored.endpoints.try_into()?,
     })
@@ -143,18 +147,22 @@ fn bundle_to(parts: &BundleParts) -> BundleV1 {
 fn bundle_from(stored: BundleV1) -> Result<BundleParts, CodecError> {
     let state = match stored.state {
         BundleStateV1::Held { deadline_ms, ordered_at_ms } => {
-            BundleStateParts::Held { deadline: at(deadline_ms), ordered_at: ordered_at_ms.map(at) }
+            BundleStateParts::Held { deadline: at(deadline_ms)?, ordered_at: ordered_at_ms.map(at).transpose()? }
         }
         BundleStateV1::Confirmed { ordered_at_ms, returned } => {
-            BundleStateParts::Confirmed { ordered_at: at(ordered_at_ms), returned }
+            BundleStateParts::Confirmed { ordered_at: at(ordered_at_ms)?, returned }
         }
-        BundleStateV1::Cancelled { ordered_at_ms } => BundleStateParts::Cancelled { ordered_at: ordered_at_ms.map(at) },
-        BundleStateV1::Expired { ordered_at_ms } => BundleStateParts::Expired { ordered_at: ordered_at_ms.map(at) },
+        BundleStateV1::Cancelled { ordered_at_ms } => {
+            BundleStateParts::Cancelled { ordered_at: ordered_at_ms.map(at).transpose()? }
+        }
+        BundleStateV1::Expired { ordered_at_ms } => {
+            BundleStateParts::Expired { ordered_at: ordered_at_ms.map(at).transpose()? }
+        }
     };
     Ok(BundleParts {
         held: stored.held.try_into()?,
         amount: stored.amount.try_into()?,
-        accepted_at: at(stored.accepted_at_ms),
+        accepted_at: at(stored.accepted_at_ms)?,
         changed: Seq(stored.changed),
         state,
     })
@@ -181,14 +189,14 @@ fn idempotency_to(parts: &PartitionIdempotencyParts) -> (IdempotencyV1, Acceptan
     (hashes.into(), AcceptanceV1 { seq: acceptance.seq.0, at_ms: acceptance.at.as_millis(), answered })
 }
 
-fn idempotency_from((hashes, stored): (IdempotencyV1, AcceptanceV1)) -> PartitionIdempotencyParts {
+fn idempotency_from((hashes, stored): (IdempotencyV1, AcceptanceV1)) -> Result<PartitionIdempotencyParts, CodecError> {
     let answered = match stored.answered {
         AnsweredV1::Held { bundle, expires_at_ms } => {
-            BundleAnswered::Held { bundle: Ordinal(bundle), expires_at: at(expires_at_ms) }
+            BundleAnswered::Held { bundle: Ordinal(bundle), expires_at: at(expires_at_ms)? }
         }
         AnsweredV1::Cancelled(bundle) => BundleAnswered::Cancelled { bundle: Ordinal(bundle) },
         AnsweredV1::Ordered { bundle, expires_at_ms } => {
-            BundleAnswered::Ordered { bundle: Ordinal(bundle), expires_at: at(expires_at_ms) }
+            BundleAnswered::Ordered { bundle: Ordinal(bundle), expires_at: at(expires_at_ms)? }
         }
         AnsweredV1::Paid(bundle) => BundleAnswered::Paid { bundle: Ordinal(bundle) },
         AnsweredV1::RefundDue { bundle, capture, paid } => {
@@ -200,6 +208,6 @@ fn idempotency_from((hashes, stored): (IdempotencyV1, AcceptanceV1)) -> Partitio
         }
     };
     let hashes = Idempotency::from(hashes);
-    let acceptance = Acceptance { seq: Seq(stored.seq), at: at(stored.at_ms), answered };
-    PartitionIdempotencyParts { request: hashes.request, entry: Entry { content: hashes.content, acceptance } }
+    let acceptance = Acceptance { seq: Seq(stored.seq), at: at(stored.at_ms)?, answered };
+    Ok(PartitionIdempotencyParts { request: hashes.request, entry: Entry { content: hashes.content, acceptance } })
 }

@@ -108,7 +108,7 @@ fn decode_event(raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, PartitionEve
                 bundle: Ordinal(stored.bundle),
                 held: Box::new(stored.held.try_into()?),
                 amount: stored.amount.try_into()?,
-                deadline: at(stored.deadline_ms),
+                deadline: at(stored.deadline_ms)?,
             };
             (key, event)
         }
@@ -117,7 +117,7 @@ fn decode_event(raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, PartitionEve
             let event = PartitionEvent::BundleOrdered {
                 bundle: Ordinal(stored.bundle),
                 amount: stored.amount.try_into()?,
-                release_at: at(stored.release_at_ms),
+                release_at: at(stored.release_at_ms)?,
                 amount_named: stored.amount_named,
             };
             (key, event)
@@ -128,7 +128,7 @@ fn decode_event(raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, PartitionEve
         }
         kind::BUNDLE_EXPIRED => {
             let (key, (bundle, release_at)) = open::<(u32, u64)>(raw)?;
-            (key, PartitionEvent::BundleExpired { bundle: Ordinal(bundle), release_at: at(release_at) })
+            (key, PartitionEvent::BundleExpired { bundle: Ordinal(bundle), release_at: at(release_at)? })
         }
         kind::PAYMENT_UNMATCHED => {
             let (key, stored) = open::<PaymentUnmatchedV1>(raw)?;
@@ -137,7 +137,7 @@ fn decode_event(raw: &RawEvent<'_>) -> Result<(Option<Idempotency>, PartitionEve
         }
         kind::PARTITION_CLOCK_RESUMED => {
             let (key, (from, to, floor)) = open::<(u64, u64, u64)>(raw)?;
-            (key, PartitionEvent::ClockResumed { from: at(from), to: at(to), release_floor: at(floor) })
+            (key, PartitionEvent::ClockResumed { from: at(from)?, to: at(to)?, release_floor: at(floor)? })
         }
         other => match payment::decode(other, raw.body)? {
             Some((key, bundle, event)) => (key, PartitionEvent::Payment { bundle, event: Box::new(event) }),

@@ -239,7 +239,7 @@ pub(crate) fn decode(
         }
         kind::PAYMENT_PARKED => {
             let (key, (owner, capture, until)) = open::<(u32, CaptureV1, u64)>(bytes)?;
-            (key, Ordinal(owner), PaymentEvent::Parked { capture: capture.try_into()?, until: at(until) })
+            (key, Ordinal(owner), PaymentEvent::Parked { capture: capture.try_into()?, until: at(until)? })
         }
         kind::LATE_PAYMENT_HONOURED => {
             let (key, (owner, capture, amount_named)) = open::<(u32, CaptureV1, bool)>(bytes)?;

@@ -8,7 +8,9 @@ use domain::policy::{CoolOffPolicy, ExtensionPolicy, PaymentPolicy, Policy, Sett
 use domain::text::{ItemName, PaymentId, ProviderEventId};
 use domain::time::{DurationMs, Timestamp};
 use domain::units::{Quantity, Units};
-use serde::{Deserialize, Serialize};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::marker::PhantomData;
 
 /// Turns what a domain type refuses into an error that names the field.
 pub(crate) fn checked<T, E: std::fmt::Display>(field: &'static str, parsed: Result<T, E>) -> Result<T, CodecError> {
@@ -23,8 +25,35 @@ pub(crate) fn units(count: u32) -> Result<Units, CodecError> {
     checked("units", Units::new(count))
 }
 
-pub(crate) fn at(millis: u64) -> Timestamp {
-    Timestamp::from_millis(millis)
+/// An instant. One out of range has been written by nobody: taken for the latest there is, it would be another instant
+/// than the one whose bytes were hashed.
+pub(crate) fn at(millis: u64) -> Result<Timestamp, CodecError> {
+    let at = Timestamp::from_millis(millis);
+    checked("time", if at.as_millis() == millis { Ok(at) } else { Err(format!("{millis} ms is out of range")) })
+}
+
+/// Reads a list. How long it says it is is not believed, and room is made only for what is read: serde alone would make
+/// a megabyte of room for the damaged length of a list of nothing.
+pub(crate) fn list<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    struct Reader<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(element) = elements.next_element()? {
+                list.push(element);
+            }
+            Ok(list)
+        }
+    }
+
+    from.deserialize_seq(Reader(PhantomData))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -196,8 +225,8 @@ impl TryFrom<SettingsV1> for Settings {
                 // Written before there was a choice: as every item was then.
                 payments: PaymentPolicy::default(),
             },
-            opens_at: value.opens_at_ms.map(at),
-            closes_at: value.closes_at_ms.map(at),
+            opens_at: value.opens_at_ms.map(at).transpose()?,
+            closes_at: value.closes_at_ms.map(at).transpose()?,
         })
     }
 }

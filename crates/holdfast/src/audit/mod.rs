@@ -1,139 +1,83 @@
-//! The audit: every record of the log is read back from disk, and everything is recounted by books of its own.
+//! The audit: a log recounted by the independent auditor, and what a crowd was told compared with it.
 //!
-//! It shares no rule with the engine: neither the item nor the decisions. That records are whole and chained to each
-//! other is checked by the log's reader; what they say is checked here.
+//! The crate `auditor` reads and judges; here are only the ids that people hold in their hands, words and tables.
 
-mod check;
-mod ledger;
-mod money;
-mod read;
+pub(crate) mod command;
 mod render;
+mod told;
 
 #[cfg(test)]
 mod tests;
 
-pub(crate) use read::read;
 pub(crate) use render::render;
 
 use crate::crowd::Told;
-use check::Promise;
-use domain::event::{Event, PartitionEvent, Recorded};
-use domain::identity::{OrderId, ReservationId};
-use domain::ids::ItemNo;
+use anyhow::Context;
+use auditor::{Auditor, ItemBooks, Moment, PartitionBooks, Report, Taken};
 use domain::payment::Provider;
-use ledger::{Ledger, Life};
-use money::Came;
-pub(crate) use money::OfProvider;
-use std::collections::{BTreeMap, BTreeSet};
+use eventlog::LogReader;
+use std::sync::Arc;
+use told::Comparison;
 
-/// An audit under way, and its result.
-#[derive(Debug, Default)]
+/// What a provider took and gave back, in minor units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OfProvider {
+    /// Taken.
+    pub(crate) captured: i128,
+    /// Given back.
+    pub(crate) refunded: i128,
+}
+
+/// An audit's result.
+#[derive(Debug)]
 pub(crate) struct Audit {
-    items: BTreeMap<u32, Ledger>,
-    registered: BTreeMap<u32, String>,
+    /// The recount.
+    pub(crate) report: Report,
+    /// What a crowd was told, against it. Nothing was compared where it is `None`.
+    told: Option<Comparison>,
+    /// What is wrong beside the log itself, in words.
     strays: Vec<String>,
     /// A provider whose own books were compared, and what they say.
     provider: Option<(Provider, OfProvider)>,
-    events: u64,
+}
+
+/// Reads these logs from their first record to their durable tail, beside a server that may go on writing.
+pub(crate) fn read(logs: &[Arc<dyn LogReader>]) -> anyhow::Result<Audit> {
+    let mut auditor = Auditor::default();
+    for log in logs {
+        let mut trouble = None;
+        let records = log.read_from(log.first());
+        let records = records.map_while(|read| read.map_err(|error| trouble = Some(error)).ok());
+        let audited = auditor.log(records.map(|(_, bytes)| bytes), None);
+        let words = || format!("the log {} cannot be read back", log.log_id());
+        trouble.map_or(Ok(()), Err).with_context(words)?;
+        audited.with_context(words)?;
+    }
+    Ok(Audit::of(auditor.finish(Moment::Several)))
 }
 
 impl Audit {
-    /// Enters an event of a partition's own stream.
-    pub(crate) fn enter_partition(&mut self, recorded: &Recorded<PartitionEvent>) {
-        self.events = self.events.saturating_add(1);
-        match &recorded.event {
-            PartitionEvent::ItemRegistered { item, sku } => {
-                let known = self.registered.insert(item.as_u32(), sku.as_str().to_owned());
-                if known.is_some() {
-                    self.strays.push(format!("item number {item} was given out twice"));
-                }
-            }
-            // What bundles do to units is told by their parts' own events, in the items' streams.
-            PartitionEvent::PartitionKeyed { .. }
-            | PartitionEvent::BundleHeld { .. }
-            | PartitionEvent::BundleOrdered { .. }
-            | PartitionEvent::BundleCancelled { .. }
-            | PartitionEvent::BundleExpired { .. }
-            | PartitionEvent::Payment { .. }
-            | PartitionEvent::PaymentUnmatched { .. }
-            | PartitionEvent::Endpoint { .. }
-            | PartitionEvent::ClockResumed { .. } => {}
-        }
+    /// The audit that came to this.
+    pub(crate) const fn of(report: Report) -> Self {
+        Self { report, told: None, strays: Vec::new(), provider: None }
     }
 
-    /// Enters an item's event.
-    pub(crate) fn enter(&mut self, item: ItemNo, recorded: &Recorded) {
-        self.events = self.events.saturating_add(1);
-        if let Event::ItemCreated { spec, key } = &recorded.event {
-            self.items.entry(item.as_u32()).or_insert_with(|| Ledger::new(spec, *key));
-        }
-        match self.items.get_mut(&item.as_u32()) {
-            Some(ledger) => ledger.enter(recorded),
-            None => self.strays.push(format!("event {} of item {item}, which was never created", recorded.seq)),
-        }
-    }
-
-    /// Ends the recount and compares it with what a crowd was told.
-    pub(crate) fn close(&mut self, told: &[&Told]) {
-        for (number, ledger) in &mut self.items {
-            ledger.close();
-            if self.registered.get(number) != Some(&ledger.sku) {
-                self.strays.push(format!("item {} is not registered under its number", ledger.sku));
-            }
-        }
-        for told in told {
-            let any = |_: Life| true;
-            self.compare(&told.accepted, ReservationId::parse, any, "was accepted");
-            self.compare(&told.cancelled, ReservationId::parse, |life| life == Life::Cancelled, "was cancelled");
-            let order = |text: &str| OrderId::parse(text).map(OrderId::reservation);
-            self.compare(&told.paid, order, |life| life == Life::Sold, "was paid");
-            self.compare_money(&told.charged, |came| came != Came::Nothing, "was charged for");
-            self.compare_money(&told.refunded, |came| came == Came::GoesBack, "is refunded");
-        }
-    }
-
-    fn compare<E>(
-        &mut self,
-        ids: &[String],
-        parse: impl Fn(&str) -> Result<ReservationId, E>,
-        right: impl Fn(Life) -> bool,
-        words: &str,
-    ) {
-        for text in ids.iter().collect::<BTreeSet<_>>() {
-            let id = parse(text).ok();
-            let ledger = id.and_then(|id| self.items.get_mut(&id.item().as_u32()));
-            let (Some(id), Some(ledger)) = (id, ledger) else {
-                self.strays.push(format!("{text} {words}, and the log knows no such item"));
-                continue;
-            };
-            let life = ledger.life(id.ordinal().0).filter(|_| id.is_genuine(&ledger.key));
-            ledger.findings.check(Promise::Told, life.is_some_and(&right), || {
-                format!("{text} {words}, and in the log it is {life:?}")
-            });
-        }
-    }
-
-    fn compare_money(&mut self, ids: &[String], right: impl Fn(Came) -> bool, words: &str) {
-        for text in ids.iter().collect::<BTreeSet<_>>() {
-            let id = OrderId::parse(text).ok().map(OrderId::reservation);
-            let ledger = id.and_then(|id| self.items.get_mut(&id.item().as_u32()));
-            let (Some(id), Some(ledger)) = (id, ledger) else {
-                self.strays.push(format!("{text} {words}, and the log knows no such item"));
-                continue;
-            };
-            let came = ledger.came_for(id.ordinal().0);
-            ledger
-                .findings
-                .check(Promise::Told, right(came), || format!("{text} {words}, and in the log it is {came:?}"));
-        }
+    /// Compares with what a crowd was told.
+    pub(crate) fn compare(&mut self, told: &[&Told]) {
+        let mut comparison = Comparison::default();
+        told.iter().for_each(|told| comparison.compare(&self.report, told));
+        self.told = Some(comparison);
     }
 
     /// Compares with a provider's own books: both know of the same money.
     pub(crate) fn compare_with(&mut self, provider: Provider, theirs: OfProvider) {
-        let ours = self.items.values().map(|ledger| ledger.of_provider(provider));
-        let ours = ours.fold(OfProvider::default(), |sum, one| OfProvider {
-            captured: sum.captured + one.captured,
-            refunded: sum.refunded + one.refunded,
+        let items = self.report.items.values().flat_map(ItemBooks::captures);
+        let captures = items.chain(self.report.partitions.values().flat_map(PartitionBooks::captures));
+        let ours = captures.filter(|taken| is_of(taken, provider)).fold(OfProvider::default(), |mut sums, taken| {
+            let minor = i128::from(taken.amount.minor);
+            sums.captured += minor;
+            sums.refunded += if taken.has_gone_back() { minor } else { 0 };
+            sums
         });
         if ours != theirs {
             self.strays.push(format!("the {} provider says {theirs:?}, and the log says {ours:?}", provider.name()));
@@ -143,6 +87,16 @@ impl Audit {
 
     /// Whether every promise is kept.
     pub(crate) fn is_clean(&self) -> bool {
-        self.strays.is_empty() && self.items.values().all(|ledger| ledger.findings.is_clean())
+        self.report.is_clean() && self.strays.is_empty() && self.told.as_ref().is_none_or(|told| told.is_kept())
     }
+}
+
+fn is_of(taken: &Taken, provider: Provider) -> bool {
+    let theirs = match taken.provider {
+        auditor::Provider::External => Provider::External,
+        auditor::Provider::Simulated => Provider::Simulated,
+        auditor::Provider::Generic => Provider::Generic,
+        auditor::Provider::Stripe => Provider::Stripe,
+    };
+    theirs == provider
 }

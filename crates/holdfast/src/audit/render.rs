@@ -1,22 +1,32 @@
 //! An audit as tables.
 
-use super::check::Promise;
-use super::ledger::{Books, Ledger};
-use super::{Audit, OfProvider};
+use super::{Audit, OfProvider, told};
 use crate::tables;
+use auditor::{ItemBooks, MoneySums, Promise, Report, Units};
 
 /// What was read, the books of each item, and each promise with a verdict in words.
 pub(crate) fn render(audit: &Audit) -> String {
+    let report = &audit.report;
     let mut text = format!(
         "Audit: {} events read back from the log, every record's checksum and place in the hash chain verified.\n",
-        audit.events
+        report.events
     );
-    text.push_str(&books(audit));
-    text.push_str(&promises(audit));
-    for ledger in audit.items.values() {
-        for (promise, words) in ledger.findings.contradictions() {
-            text.push_str(&format!("  ✗ {}: {} ({promise:?})\n", ledger.sku, words));
+    for log in &report.logs {
+        if let Some(torn) = &log.torn {
+            text.push_str(&format!(
+                "Log {} ends at record {}; behind it an unclean stop left record {}: {}.\n",
+                log.log, log.records, torn.record, torn.why
+            ));
         }
+    }
+    text.push_str(&books(report));
+    text.push_str(&promises(audit));
+    for finding in report.findings() {
+        let name = report.items.get(&finding.place.item).map_or("a partition's own stream", |books| books.sku.as_str());
+        text.push_str(&format!("  ✗ {name}: {finding}\n"));
+    }
+    for words in audit.told.iter().flat_map(|told| &told.words) {
+        text.push_str(&format!("  ✗ {words}\n"));
     }
     if let Some((provider, OfProvider { captured, refunded })) = audit.provider {
         let name = provider.name();
@@ -35,48 +45,80 @@ pub(crate) fn render(audit: &Audit) -> String {
     text
 }
 
+/// The money of one item over all its currencies.
+fn money(books: &ItemBooks) -> MoneySums {
+    books.money().fold(MoneySums::default(), |mut all, (_, sums)| {
+        all.add(&sums);
+        all
+    })
+}
+
+/// What a row shows, and where it is found.
+type Row<B, N> = (&'static str, fn(&B) -> N);
+
 /// One column for each item.
-fn books(audit: &Audit) -> String {
+fn books(report: &Report) -> String {
     let mut header = vec!["in the log"];
-    header.extend(audit.items.values().map(|ledger| ledger.sku.as_str()));
+    header.extend(report.items.values().map(|books| books.sku.as_str()));
     let mut table = tables::table(&header);
-    let mut row = |name: &str, value: &dyn Fn(&Books) -> String| {
-        let cells = audit.items.values().map(|ledger| value(&ledger.books));
-        table.add_row(std::iter::once(name.to_owned()).chain(cells));
+    let mut row = |name: &str, value: &dyn Fn(&ItemBooks) -> String| {
+        table.add_row(std::iter::once(name.to_owned()).chain(report.items.values().map(value)));
     };
-    row("units in total", &|books| books.total.to_string());
-    row("granted", &|books| books.granted.to_string());
-    row("released (expired, cancelled)", &|books| books.released.to_string());
-    row("sold", &|books| books.sold.to_string());
-    row("held now", &|books| books.held().to_string());
-    row("most held and sold at once", &|books| books.peak.to_string());
-    row("began in line", &|books| books.waited.to_string());
-    row("promoted", &|books| books.promoted.to_string());
-    row("holds expired", &|books| books.expired.to_string());
-    row("cancelled", &|books| books.cancelled.to_string());
-    row("waited in vain", &|books| books.lapsed.to_string());
-    row("captured, in minor units", &|books| books.money.captured.to_string());
-    row("  of it paid for goods", &|books| books.money.kept.to_string());
-    row("  waits for its order", &|books| books.money.parked.to_string());
-    row("  is to go back", &|books| books.money.due.to_string());
-    row("  has gone back", &|books| books.money.refunded.to_string());
-    row("refunds", &|books| books.money.refunds.to_string());
-    row("late payments honoured", &|books| books.money.honoured_late.to_string());
+    let units: [Row<Units, i64>; 6] = [
+        ("units in total", |units| units.total),
+        ("granted", |units| units.granted),
+        ("released (expired, cancelled)", |units| units.released),
+        ("sold", |units| units.sold),
+        ("held now", |units| units.held),
+        ("most held and sold at once", |units| units.peak),
+    ];
+    for (name, value) in units {
+        row(name, &|books| value(&books.units).to_string());
+    }
+    let counts: [Row<Units, u64>; 5] = [
+        ("began in line", |units| units.waited),
+        ("promoted", |units| units.promoted),
+        ("holds expired", |units| units.expired),
+        ("cancelled", |units| units.cancelled),
+        ("waited in vain", |units| units.lapsed),
+    ];
+    for (name, value) in counts {
+        row(name, &|books| value(&books.units).to_string());
+    }
+    let sums: [Row<MoneySums, i128>; 5] = [
+        ("captured, in minor units", |sums| sums.captured),
+        ("  of it paid for goods", |sums| sums.kept),
+        ("  waits for its order", |sums| sums.parked),
+        ("  is to go back", |sums| sums.due),
+        ("  has gone back", |sums| sums.refunded),
+    ];
+    for (name, value) in sums {
+        row(name, &|books| value(&money(books)).to_string());
+    }
+    row("refunds", &|books| books.refunds_and_honoured().0.to_string());
+    row("late payments honoured", &|books| books.refunds_and_honoured().1.to_string());
     tables::plain(&table)
 }
 
-/// One row for each promise.
+/// One row for each promise that the log says something about.
 fn promises(audit: &Audit) -> String {
+    let report = &audit.report;
     let mut table = tables::table(&["promise", "looked at", "kept"]);
-    for promise in Promise::ALL {
-        let sum = |count: &dyn Fn(&Ledger) -> u64| audit.items.values().map(count).sum::<u64>();
-        let looks = sum(&|ledger| ledger.findings.looks(promise));
-        let broken = sum(&|ledger| ledger.findings.broken(promise));
+    let mut row = |words: &str, looks: u64, broken: u64| {
         let kept = match broken {
             0 => tables::verdict(true).to_owned(),
             times => format!("{}, {times} times", tables::verdict(false)),
         };
-        table.add_row([promise.words().to_owned(), looks.to_string(), kept]);
+        table.add_row([words.to_owned(), looks.to_string(), kept]);
+    };
+    for promise in Promise::ALL {
+        // A shop without bundles promises nothing about them.
+        if promise != Promise::Bundles || report.looks(promise) > 0 {
+            row(promise.words(), report.looks(promise), report.broken(promise));
+        }
+    }
+    if let Some(told) = &audit.told {
+        row(told::WORDS, told.looks, told.broken);
     }
     tables::plain(&table)
 }

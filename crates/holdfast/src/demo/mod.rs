@@ -200,7 +200,7 @@ async fn read_back(running: &Running, told: [&Told; 2]) -> anyhow::Result<audit:
         let (captured, refunded) = (i128::try_from(totals.captured)?, i128::try_from(totals.refunded)?);
         audit.compare_with(Provider::Simulated, audit::OfProvider { captured, refunded });
     }
-    audit.close(&told);
+    audit.compare(&told);
     Ok(audit)
 }
 

@@ -95,7 +95,7 @@ fn work(args: &ReplayArgs, place: &Workplace) -> Result<Exit, Failure> {
 }
 
 /// The directory that was named, or else the configured one.
-fn chosen(dir: Option<&Path>) -> Result<PathBuf, Failure> {
+pub(crate) fn chosen(dir: Option<&Path>) -> Result<PathBuf, Failure> {
     let named = dir.map(Path::to_owned).or_else(|| std::env::var_os("HOLDFAST_DATA_DIR").map(PathBuf::from));
     if let Some(dir) = named {
         return Ok(dir);

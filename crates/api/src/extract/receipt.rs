@@ -1,0 +1,63 @@
+//! `Prefer: receipt`: where in the log an acceptance stands, for whoever wants to check it later (docs/replay.md).
+
+use super::conditions::preferences;
+use crate::app::SharedApp;
+use crate::problem::Problem;
+use axum::extract::FromRequestParts;
+use axum::response::Response;
+use domain::command::Command;
+use domain::idempotency::Attempt;
+use domain::views::Judgement;
+use engine::Receipt;
+use engine::handle::ItemHandle;
+use http::request::Parts;
+use http::{HeaderName, HeaderValue};
+
+const RECEIPT: HeaderName = HeaderName::from_static("receipt");
+
+/// Whether a receipt is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receipts(bool);
+
+/// The receipt that came, if it was wanted and there is one.
+#[derive(Debug, Default)]
+pub(crate) struct Received(Option<Receipt>);
+
+impl Receipts {
+    /// Has an item judge a command, and asks for a receipt if one is wanted.
+    ///
+    /// # Errors
+    /// As [`ItemHandle::command`].
+    pub(crate) async fn command(
+        self,
+        item: &ItemHandle,
+        command: Command,
+        attempt: Option<&Attempt>,
+    ) -> Result<(Judgement, Received), Problem> {
+        if !self.0 {
+            return Ok((item.command(command, attempt).await?, Received::default()));
+        }
+        let (reply, receipt) = item.command_with_receipt(command, attempt).await;
+        Ok((reply?, Received(receipt)))
+    }
+}
+
+impl Received {
+    /// The response with the receipt in its header.
+    pub(crate) fn onto(self, mut response: Response) -> Response {
+        // Its parts are digits and names of items, which a header takes.
+        if let Some(value) = self.0.and_then(|receipt| HeaderValue::try_from(receipt.to_string()).ok()) {
+            response.headers_mut().insert(RECEIPT, value);
+        }
+        response
+    }
+}
+
+impl FromRequestParts<SharedApp> for Receipts {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &SharedApp) -> Result<Self, Problem> {
+        let mut preferences = preferences(&parts.headers);
+        Ok(Self(preferences.any(|preference| preference.trim().eq_ignore_ascii_case("receipt"))))
+    }
+}

@@ -1,0 +1,8 @@
+//! The log's decoder, with coverage: see tests/src/fuzz/decoder.rs.
+
+#![no_main]
+
+#[global_allocator]
+static METER: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| { tests::fuzz::metered(&METER, tests::fuzz::decoder::run, input); });
