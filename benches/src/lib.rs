@@ -1,0 +1,3 @@
+//! What the bench stands on.
+
+pub mod peers;
