@@ -1,9 +1,9 @@
 //! The peers at work: each is started, swept over its settings, loaded and stopped; operations a second are printed.
 //!
-//! `cargo run --release -p benches --example peers [seconds of each run] [clients]`. The load is a small closed loop,
+//! `cargo run --release -p benches --example peers [seconds of each run] [clients] [redis|bare|postgres]`. The load is a small closed loop,
 //! enough to see that a peer works and which of its settings is its best; figures to be compared are the bench's.
 
-use benches::peers::{Durability, Operate, PeerError, Postgres, Redis, Reserve, Sale, front};
+use benches::peers::{Durability, Operate, PeerError, Postgres, Redis, Reserve, Sale, front, sweep};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,11 +29,24 @@ async fn main() -> Result<(), PeerError> {
     let (seconds, clients) = (number(4), number(256));
     let plan = Plan { length: Duration::from_secs(seconds as u64), clients };
     println!("{clients} clients, {seconds} s each, after 1 s of warm-up");
-    for ended in [redis(plan).await, postgres(plan).await] {
-        match ended {
-            Err(error) if error.is_not_installed() => println!("{error}"),
-            ended => ended?,
-        }
+    let wanted = std::env::args().nth(3);
+    let is_wanted = |name| wanted.as_deref().is_none_or(|wanted| wanted == name);
+    if is_wanted("redis") {
+        or_skipped(redis(plan).await)?;
+    }
+    if is_wanted("bare") {
+        or_skipped(bare(plan).await)?;
+    }
+    if is_wanted("postgres") {
+        or_skipped(postgres(plan).await)?;
+    }
+    Ok(())
+}
+
+fn or_skipped(ended: Result<(), PeerError>) -> Result<(), PeerError> {
+    match ended {
+        Err(error) if error.is_not_installed() => println!("{error}"),
+        ended => ended?,
     }
     Ok(())
 }
@@ -45,10 +58,15 @@ fn folder() -> PathBuf {
 async fn redis(plan: Plan) -> Result<(), PeerError> {
     let redis = Redis::start(&folder()).await?;
     println!("Redis {}, appendfsync always", redis.version().await?);
-    for connections in [1, 2, 4, 8] {
+    for connections in sweep::PIPELINES {
         let peer = redis.pipelined(connections).await?;
         run(&redis, peer, plan, &format!("over HTTP, {connections} pipelined connections")).await?;
     }
+    Ok(())
+}
+
+async fn bare(plan: Plan) -> Result<(), PeerError> {
+    let redis = Redis::start(&folder()).await?;
     redis.open(&Sale::usual("bare", UNITS)).await?;
     let bare = redis.bare().operations_per_s("bare", plan.clients, Duration::from_secs(1), plan.length).await?;
     println!("{bare:>10.0} /s  bare, over its own protocol");
@@ -58,8 +76,8 @@ async fn redis(plan: Plan) -> Result<(), PeerError> {
 async fn postgres(plan: Plan) -> Result<(), PeerError> {
     let postgres = Postgres::start(&folder()).await?;
     println!("PostgreSQL {}, synchronous_commit on", postgres.version().await?);
-    for commit_delay_us in [0, 20, 100] {
-        for connections in [1, 2, 4, 8, 16, 32] {
+    for commit_delay_us in sweep::COMMIT_DELAYS_US {
+        for connections in sweep::POOLS {
             let peer = postgres.pooled(connections, Durability { commit_delay_us }).await?;
             let name = format!("over HTTP, pool of {connections}, commit_delay {commit_delay_us}");
             run(&postgres, peer, plan, &name).await?;

@@ -2,12 +2,17 @@
 //!
 //! Skipped, in words, where a peer is not installed: nothing but the bench needs them.
 
+use axum::Router;
+use axum::body::Body;
 use benches::peers::{
-    Ask, Durability, Operate, PeerError, Place, Postgres, Redis, Refusal, Reserve, Said, Sale, Standing, Taken,
+    Ask, Durability, Operate, PeerError, Place, Postgres, Redis, Refusal, Reserve, Said, Sale, Standing, Taken, contest,
 };
+use http::{Request, StatusCode};
+use http_body_util::BodyExt as _;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 
 const UNITS: i32 = 100;
 const CUSTOMERS: usize = 1_000;
@@ -159,4 +164,65 @@ async fn postgres_in_batches_sells_out_exactly_in_order_and_says_the_same_to_the
     let peer = postgres.batched(1, Durability::default()).await.expect("a lane");
     limit_and_key(&postgres, &peer, "limit").await;
     ends_and_moves_up(&postgres, &peer, "ends").await;
+}
+
+/// What `holdfast serve` answered in the README.
+const HOLDFASTS_ANSWER: &str = concat!(
+    r#"{"id":"rsv_00000001000080008387a420dc79e2a1","state":"held","item":"iphone-15","quantity":1,"customer":"ann","#,
+    r#""sequence":3,"created_at":"2026-11-21T03:41:54.052Z","expires_at":"2026-11-21T03:43:54.052Z","waitlist":null,"#,
+    r#""order":null,"links":{"self":"/v1/reservations/rsv_00000001000080008387a420dc79e2a1","#,
+    r#""item":"/v1/items/iphone-15"},"server_time":"2026-11-21T03:41:54.052Z"}"#
+);
+
+async fn over_http(routes: &Router, request: Request<String>) -> (StatusCode, String) {
+    let Ok(response) = routes.clone().oneshot(request.map(Body::from)).await;
+    let status = response.status();
+    let body = response.into_body().collect().await.expect("a whole body").to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+fn asked(method: &str, path: &str, customer: &str, body: &str) -> Request<String> {
+    let request = Request::builder().method(method).uri(path).header("x-customer-id", customer);
+    request.header("idempotency-key", format!("the-key-of-{customer}")).body(body.to_owned()).expect("a request")
+}
+
+/// The names of an object, in order, and those within it.
+fn names(body: &str) -> Vec<&str> {
+    body.split('"')
+        .zip(body.split('"').skip(1))
+        .filter(|(_, next)| next.starts_with(':'))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// Whatever stands behind the front, the front answers as Holdfast's: the same members, as many bytes.
+async fn answers_like_holdfast(served: contest::Served) {
+    println!("{}", served.words);
+    let item = r#"{"sku":"iphone-15","name":"A phone","total":1,"waitlist":{"enabled":true,"capacity":1}}"#;
+    let (status, _) = over_http(&served.operators, asked("POST", "/v1/admin/items", "", item)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    let reserve = |customer| asked("POST", "/v1/items/iphone-15/reservations", customer, r#"{"quantity":1}"#);
+    let (status, body) = over_http(&served.customers, reserve("ann")).await;
+    assert_eq!((status, body.len()), (StatusCode::CREATED, HOLDFASTS_ANSWER.len()), "{body}");
+    assert_eq!(names(&body), names(HOLDFASTS_ANSWER));
+    assert_eq!(over_http(&served.customers, reserve("ann")).await, (StatusCode::CREATED, body));
+    let (status, body) = over_http(&served.customers, reserve("bob")).await;
+    assert_eq!((status, body.contains(r#""position":1"#)), (StatusCode::ACCEPTED, true), "{body}");
+    let refused = over_http(&served.customers, reserve("cyd")).await;
+    assert_eq!(refused, (StatusCode::CONFLICT, "waitlist_full".to_owned()));
+    let (status, counts) = over_http(&served.operators, asked("GET", "/v1/admin/items/iphone-15", "", "")).await;
+    let counts: serde_json::Value = serde_json::from_str(&counts).expect("counts");
+    let told = serde_json::json!({"available": 0, "held": 1, "sold": 0, "total": 1, "waiting": 1});
+    assert_eq!((status, counts), (StatusCode::OK, told));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_answers_over_http_as_holdfast_does() {
+    let folder = std::env::temp_dir();
+    if let Some(served) = is_here(contest::redis(&folder).await) {
+        answers_like_holdfast(served).await;
+    }
+    if let Some(served) = is_here(contest::postgres_batched(&folder).await) {
+        answers_like_holdfast(served).await;
+    }
 }

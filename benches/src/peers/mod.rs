@@ -10,11 +10,13 @@
 //! everything else is left out, in their favour.
 
 pub mod admin;
+pub mod contest;
 pub mod front;
 mod postgres;
 mod process;
 mod redis;
 mod said;
+pub mod sweep;
 
 pub use postgres::{Batched, Durability, Pooled, Postgres};
 pub use redis::{Bare, Pipelined, Redis};

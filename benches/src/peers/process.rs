@@ -50,6 +50,31 @@ pub(super) fn while_doing(doing: &'static str) -> impl FnOnce(io::Error) -> Star
     move |error| StartError::System { doing, error }
 }
 
+/// How a server is asked to end in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndsBy {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT.
+    Interrupt,
+}
+
+impl EndsBy {
+    const fn signal(self) -> Signal {
+        match self {
+            Self::Terminate => Signal::TERM,
+            Self::Interrupt => Signal::INT,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Terminate => "TERM",
+            Self::Interrupt => "INT",
+        }
+    }
+}
+
 /// Who runs a peer: some refuse to be run by root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RunBy {
@@ -67,12 +92,15 @@ impl RunBy {
         }
     }
 
-    /// A command to be run by them.
-    pub(super) fn command(self, program: impl AsRef<OsStr>) -> Command {
-        let Some(user) = self.other() else { return Command::new(program) };
+    /// A command to be run by them, and to be sent `ends_by` when the thread that starts it is no more: a bench that is
+    /// killed leaves no server behind. So it is started by a thread that lives as long as it is wanted.
+    pub(super) fn command(self, program: impl AsRef<OsStr>, ends_by: EndsBy) -> Command {
         // It replaces itself by the program, so the process that is started is the one that is ended.
         let mut command = Command::new("setpriv");
-        command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups", "--"]).arg(program);
+        if let Some(user) = self.other() {
+            command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+        }
+        command.arg(format!("--pdeathsig={}", ends_by.name())).arg("--").arg(program);
         command
     }
 
@@ -111,11 +139,11 @@ pub(super) fn installed(program: &'static str, further: &[PathBuf]) -> Result<Pa
     places.map(|folder| folder.join(program)).find(|file| file.is_file()).ok_or(StartError::NotInstalled { program })
 }
 
-/// A running server. Dropped, it is ended and its folder removed; killed with the bench, it is not.
+/// A running server. Dropped, it is ended and its folder removed; if the bench is killed, the folder stays.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Child,
-    ends_by: Signal,
+    ends_by: EndsBy,
     folder: TempDir,
 }
 
@@ -125,7 +153,7 @@ impl Process {
         mut command: Command,
         folder: TempDir,
         socket: &Path,
-        ends_by: Signal,
+        ends_by: EndsBy,
     ) -> Result<Self, StartError> {
         let log = folder.path().join("said.log");
         let file = File::create(&log).map_err(while_doing("making a peer's log"))?;
@@ -151,8 +179,11 @@ impl Process {
     }
 
     fn end(&mut self) -> io::Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            kill_process(pid, self.ends_by)?;
+            kill_process(pid, self.ends_by.signal())?;
         }
         let begin = Instant::now();
         while self.child.try_wait()?.is_none() {

@@ -10,9 +10,8 @@ mod pool;
 pub use batch::Batched;
 pub use pool::Pooled;
 
-use super::process::{RunBy, installed, run};
+use super::process::{EndsBy, RunBy, installed, run};
 use super::{Operate, PeerError, Process, Sale, Standing};
-use rustix::process::Signal;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use tokio_postgres::types::Type;
@@ -21,6 +20,9 @@ use tokio_postgres::{Client, Config, NoTls, Statement};
 const SCHEMA: &str = include_str!("schema.sql");
 
 const USER: &str = "bench";
+
+/// Ends it in order, without waiting for whoever is connected.
+const ENDS_BY: EndsBy = EndsBy::Interrupt;
 
 /// Debian keeps each version's programs here.
 const VERSIONS: &str = "/usr/lib/postgresql";
@@ -50,17 +52,17 @@ impl Postgres {
         let run_by = RunBy::UserNotRoot("postgres");
         let folder = run_by.folder(parent)?;
         let data = folder.path().join("data");
-        let mut make = run_by.command(initdb);
+        let mut make = run_by.command(initdb, ENDS_BY);
         make.arg("--pgdata").arg(&data).current_dir(folder.path());
         make.args(["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync"]);
         run(&mut make)?;
-        let mut command = run_by.command(server);
+        let mut command = run_by.command(server, ENDS_BY);
         command.arg("-D").arg(&data).arg("-k").arg(folder.path());
         for (setting, value) in SETTINGS {
             command.arg("-c").arg(format!("{setting}={value}"));
         }
         let socket = folder.path().join(".s.PGSQL.5432");
-        let process = Process::start(command, folder, &socket, Signal::INT)?;
+        let process = Process::start(command, folder, &socket, ENDS_BY)?;
         let postgres = Self { process };
         postgres.first_client().await?.batch_execute(SCHEMA).await?;
         Ok(postgres)

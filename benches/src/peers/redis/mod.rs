@@ -8,15 +8,17 @@ mod bare;
 
 pub use bare::Bare;
 
-use super::process::{RunBy, installed};
+use super::process::{EndsBy, RunBy, installed};
 use super::{Ask, HAPPEN_MAX, Operate, PeerError, Process, Reserve, Said, Sale, Standing};
 use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, IntoConnectionInfo as _};
 use core::sync::atomic::{AtomicUsize, Ordering};
-use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 
 const SCRIPT: &str = include_str!("reserve.lua");
+
+/// Ends it in order.
+const ENDS_BY: EndsBy = EndsBy::Terminate;
 
 /// Requests on the way to a connection's task: more than any bench has clients, so that none waits for room.
 const IN_FLIGHT_MAX: usize = 4_096;
@@ -41,12 +43,12 @@ impl Redis {
         let program = installed("redis-server", &[])?;
         let folder = RunBy::Caller.folder(parent)?;
         let socket = socket_in(folder.path());
-        let mut command = RunBy::Caller.command(program);
+        let mut command = RunBy::Caller.command(program, ENDS_BY);
         command.arg("--unixsocket").arg(&socket).arg("--dir").arg(folder.path());
         for (setting, value) in SETTINGS {
             command.arg(format!("--{setting}")).arg(value);
         }
-        let process = Process::start(command, folder, &socket, Signal::TERM)?;
+        let process = Process::start(command, folder, &socket, ENDS_BY)?;
         let script = Cmd::new().arg("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(&mut connect(&socket).await?).await?;
         Ok(Self { process, script })
     }

@@ -1,0 +1,111 @@
+//! Which of its settings is a peer's best on this machine: each is tried for a moment, without any front.
+//!
+//! A moment is short, and the machine is not quiet: two settings that are about as good may change places from run to
+//! run. That does no harm, for then either will do.
+
+use super::{Ask, Durability, Operate, PeerError, Postgres, Redis, Reserve, Said, Sale};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+
+/// Pools of PostgreSQL's to be tried: from less than a machine has cores to more than it can use on one row.
+pub const POOLS: [usize; 6] = [1, 2, 4, 8, 16, 32];
+
+/// Delays of its commits to be tried, in microseconds: none, less than a sync takes, and about as much.
+pub const COMMIT_DELAYS_US: [u32; 3] = [0, 20, 100];
+
+/// Pipelined connections of Redis's to be tried.
+pub const PIPELINES: [usize; 4] = [1, 2, 4, 8];
+
+/// How a peer is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial {
+    /// How many ask at once.
+    pub clients: usize,
+    /// For how long.
+    pub length: Duration,
+}
+
+/// A setting and how many reserves a second it did in its trial.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<S> {
+    /// The setting.
+    pub setting: S,
+    /// Reserves a second.
+    pub per_s: f64,
+}
+
+/// A pool and a delay of PostgreSQL's.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// Connections.
+    pub connections: usize,
+    /// How commits are made durable.
+    pub durability: Durability,
+}
+
+fn best<S>(tried: Vec<Tried<S>>) -> Result<Tried<S>, PeerError> {
+    tried.into_iter().max_by(|one, other| one.per_s.total_cmp(&other.per_s)).ok_or(PeerError::Stopped)
+}
+
+/// The number of pipelined connections that is best.
+///
+/// # Errors
+/// [`PeerError`] when a trial fails.
+pub async fn redis(redis: &Redis, trial: Trial) -> Result<Tried<usize>, PeerError> {
+    let mut tried = Vec::new();
+    for setting in PIPELINES {
+        let sku = format!("trial-{setting}");
+        redis.open(&Sale::usual(&sku, i32::MAX)).await?;
+        let per_s = rate(redis.pipelined(setting).await?, &sku, trial).await?;
+        tried.push(Tried { setting, per_s });
+    }
+    best(tried)
+}
+
+/// The pool that is best.
+///
+/// # Errors
+/// [`PeerError`] when a trial fails.
+pub async fn postgres(postgres: &Postgres, trial: Trial) -> Result<Tried<Pool>, PeerError> {
+    let mut tried = Vec::new();
+    for commit_delay_us in COMMIT_DELAYS_US {
+        for connections in POOLS {
+            let durability = Durability { commit_delay_us };
+            let sku = format!("trial-{connections}-{commit_delay_us}");
+            postgres.open(&Sale::usual(&sku, i32::MAX)).await?;
+            let per_s = rate(postgres.pooled(connections, durability).await?, &sku, trial).await?;
+            tried.push(Tried { setting: Pool { connections, durability }, per_s });
+        }
+    }
+    best(tried)
+}
+
+/// Has clients reserve as fast as they are answered, each time for another customer.
+async fn rate(peer: impl Reserve, sku: &str, trial: Trial) -> Result<f64, PeerError> {
+    let (peer, done, over) = (Arc::new(peer), Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut clients = JoinSet::new();
+    let begin = Instant::now();
+    for client in 0..trial.clients {
+        let (peer, done, over, sku) = (Arc::clone(&peer), Arc::clone(&done), Arc::clone(&over), sku.to_owned());
+        clients.spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                let number = done.fetch_add(1, Ordering::Relaxed);
+                let customer = format!("trial-{client}-{number}");
+                let ask = Ask { sku: sku.clone(), key: customer.clone(), customer, quantity: 1, wait: true };
+                if let Said::Refused(refusal) = peer.reserve(&ask).await? {
+                    return Err(PeerError::Nonsense(refusal.code().to_owned()));
+                }
+            }
+            Ok(())
+        });
+    }
+    tokio::time::sleep(trial.length).await;
+    over.store(true, Ordering::Relaxed);
+    while let Some(ended) = clients.join_next().await {
+        ended.map_err(|_| PeerError::Stopped)??;
+    }
+    // What was begun is done by now, and the time until then counts.
+    Ok(done.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64())
+}
