@@ -83,6 +83,9 @@ async fn postgres(plan: Plan) -> Result<(), PeerError> {
             run(&postgres, peer, plan, &name).await?;
         }
     }
+    let trial = sweep::Trial { clients: plan.clients, length: Duration::from_millis(500) };
+    let sweep::Tried { setting, per_s } = sweep::postgres(&postgres, trial).await?;
+    println!("{per_s:>10.0} /s  without HTTP, what the sweep takes for the best: {setting:?}");
     let peer = postgres.batched(1, Durability::default()).await?;
     run(&postgres, peer, plan, "over HTTP, batched").await
 }

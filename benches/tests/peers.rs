@@ -4,6 +4,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use benches::peers::sweep::Pool;
 use benches::peers::{
     Ask, Durability, Operate, PeerError, Place, Postgres, Redis, Refusal, Reserve, Said, Sale, Standing, Taken, contest,
 };
@@ -219,7 +220,11 @@ async fn answers_like_holdfast(served: contest::Served) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_answers_over_http_as_holdfast_does() {
     let folder = std::env::temp_dir();
-    if let Some(served) = is_here(contest::redis(&folder).await) {
+    if let Some(served) = is_here(contest::redis(&folder, None).await) {
+        answers_like_holdfast(served).await;
+    }
+    let pool = Pool { connections: 4, durability: Durability::default() };
+    if let Some(served) = is_here(contest::postgres(&folder, Some(pool)).await) {
         answers_like_holdfast(served).await;
     }
     if let Some(served) = is_here(contest::postgres_batched(&folder).await) {

@@ -1,6 +1,6 @@
 //! A peer as a contestant serves it: its server, customers' routes and operators' routes, with its best settings.
 
-use super::sweep::{self, Trial, Tried};
+use super::sweep::{self, Pool, Trial};
 use super::{Durability, Operate, PeerError, Postgres, Redis, admin, front};
 use axum::Router;
 use std::path::Path;
@@ -20,35 +20,42 @@ pub struct Served {
     pub words: String,
 }
 
-/// Redis with one script, in a fresh folder below `dir`.
+/// Redis with one script, in a fresh folder below `dir`, over so many connections, or as many as a sweep finds best.
 ///
 /// # Errors
 /// [`PeerError::Start`] where it is not installed or does not come up.
-pub async fn redis(dir: &Path) -> Result<Served, PeerError> {
+pub async fn redis(dir: &Path, connections: Option<usize>) -> Result<Served, PeerError> {
     let redis = Redis::start(dir).await?;
-    let Tried { setting, .. } = sweep::redis(&redis, TRIAL).await?;
-    let words = format!("Redis {}, appendfsync always, {setting} pipelined connections", redis.version().await?);
-    let customers = front::router(redis.pipelined(setting).await?);
+    let connections = match connections {
+        Some(connections) => connections,
+        None => sweep::redis(&redis, TRIAL).await?.setting,
+    };
+    let words = format!("Redis {}, appendfsync always, {connections} pipelined connections", redis.version().await?);
+    let customers = front::router(redis.pipelined(connections).await?);
     Ok(served(customers, redis, words))
 }
 
-/// PostgreSQL with one call for each reserve, in a fresh folder below `dir`.
+/// PostgreSQL with one call for each reserve, in a fresh folder below `dir`, over this pool, or the one that a sweep
+/// finds best.
 ///
 /// # Errors
-/// As [`redis`].
-pub async fn postgres(dir: &Path) -> Result<Served, PeerError> {
+/// As [`redis()`].
+pub async fn postgres(dir: &Path, pool: Option<Pool>) -> Result<Served, PeerError> {
     let postgres = Postgres::start(dir).await?;
-    let Tried { setting, .. } = sweep::postgres(&postgres, TRIAL).await?;
-    let (pool, delay, version) = (setting.connections, setting.durability.commit_delay_us, postgres.version().await?);
-    let words = format!("PostgreSQL {version}, synchronous_commit on, pool of {pool}, commit_delay {delay} µs");
-    let customers = front::router(postgres.pooled(pool, setting.durability).await?);
+    let Pool { connections, durability } = match pool {
+        Some(pool) => pool,
+        None => sweep::postgres(&postgres, TRIAL).await?.setting,
+    };
+    let (delay, version) = (durability.commit_delay_us, postgres.version().await?);
+    let words = format!("PostgreSQL {version}, synchronous_commit on, pool of {connections}, commit_delay {delay} µs");
+    let customers = front::router(postgres.pooled(connections, durability).await?);
     Ok(served(customers, postgres, words))
 }
 
 /// PostgreSQL with one call for all the reserves that came while the one before it ran.
 ///
 /// # Errors
-/// As [`redis`].
+/// As [`redis()`].
 pub async fn postgres_batched(dir: &Path) -> Result<Served, PeerError> {
     let postgres = Postgres::start(dir).await?;
     let words = format!("PostgreSQL {}, synchronous_commit on, batched", postgres.version().await?);

@@ -1,7 +1,8 @@
-//! Which of its settings is a peer's best on this machine: each is tried for a moment, without any front.
+//! Which of its settings is a peer's best on this machine: each is tried for a moment, without any front, in two rounds
+//! of which the second goes backwards.
 //!
-//! A moment is short, and the machine is not quiet: two settings that are about as good may change places from run to
-//! run. That does no harm, for then either will do.
+//! On a machine that is not quiet, chance has a say in it, and behind a front another setting may be the best. Whoever
+//! wants to be sure tries them over HTTP with a load of its own, as the example `peers` does, and hands in the winner.
 
 use super::{Ask, Durability, Operate, PeerError, Postgres, Redis, Reserve, Said, Sale};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,6 +18,8 @@ pub const COMMIT_DELAYS_US: [u32; 3] = [0, 20, 100];
 
 /// Pipelined connections of Redis's to be tried.
 pub const PIPELINES: [usize; 4] = [1, 2, 4, 8];
+
+const ROUNDS: u32 = 2;
 
 /// How a peer is tried.
 #[derive(Clone, Copy, Debug)]
@@ -45,23 +48,21 @@ pub struct Pool {
     pub durability: Durability,
 }
 
-fn best<S>(tried: Vec<Tried<S>>) -> Result<Tried<S>, PeerError> {
-    tried.into_iter().max_by(|one, other| one.per_s.total_cmp(&other.per_s)).ok_or(PeerError::Stopped)
-}
-
 /// The number of pipelined connections that is best.
 ///
 /// # Errors
 /// [`PeerError`] when a trial fails.
 pub async fn redis(redis: &Redis, trial: Trial) -> Result<Tried<usize>, PeerError> {
-    let mut tried = Vec::new();
-    for setting in PIPELINES {
-        let sku = format!("trial-{setting}");
-        redis.open(&Sale::usual(&sku, i32::MAX)).await?;
-        let per_s = rate(redis.pipelined(setting).await?, &sku, trial).await?;
-        tried.push(Tried { setting, per_s });
+    let mut tried = PIPELINES.map(|setting| Tried { setting, per_s: 0.0 });
+    for round in 0..ROUNDS {
+        for Tried { setting, per_s } in &mut tried {
+            let sku = format!("trial-{round}-{setting}");
+            redis.open(&Sale::usual(&sku, i32::MAX)).await?;
+            *per_s += rate(redis.pipelined(*setting).await?, &sku, trial).await? / f64::from(ROUNDS);
+        }
+        tried.reverse();
     }
-    best(tried)
+    best(&tried)
 }
 
 /// The pool that is best.
@@ -69,17 +70,24 @@ pub async fn redis(redis: &Redis, trial: Trial) -> Result<Tried<usize>, PeerErro
 /// # Errors
 /// [`PeerError`] when a trial fails.
 pub async fn postgres(postgres: &Postgres, trial: Trial) -> Result<Tried<Pool>, PeerError> {
-    let mut tried = Vec::new();
-    for commit_delay_us in COMMIT_DELAYS_US {
-        for connections in POOLS {
-            let durability = Durability { commit_delay_us };
-            let sku = format!("trial-{connections}-{commit_delay_us}");
+    let durabilities = COMMIT_DELAYS_US.map(|commit_delay_us| Durability { commit_delay_us });
+    let pools =
+        durabilities.into_iter().flat_map(|durability| POOLS.map(|connections| Pool { connections, durability }));
+    let mut tried: Vec<Tried<Pool>> = pools.map(|setting| Tried { setting, per_s: 0.0 }).collect();
+    for round in 0..ROUNDS {
+        for Tried { setting: Pool { connections, durability }, per_s } in &mut tried {
+            let sku = format!("trial-{round}-{connections}-{}", durability.commit_delay_us);
             postgres.open(&Sale::usual(&sku, i32::MAX)).await?;
-            let per_s = rate(postgres.pooled(connections, durability).await?, &sku, trial).await?;
-            tried.push(Tried { setting: Pool { connections, durability }, per_s });
+            let peer = postgres.pooled(*connections, *durability).await?;
+            *per_s += rate(peer, &sku, trial).await? / f64::from(ROUNDS);
         }
+        tried.reverse();
     }
-    best(tried)
+    best(&tried)
+}
+
+fn best<S: Copy>(tried: &[Tried<S>]) -> Result<Tried<S>, PeerError> {
+    tried.iter().max_by(|one, other| one.per_s.total_cmp(&other.per_s)).copied().ok_or(PeerError::Stopped)
 }
 
 /// Has clients reserve as fast as they are answered, each time for another customer.
