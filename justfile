@@ -33,6 +33,10 @@ tools:
 sim *ARGS:
     cargo run --release -p tests --bin sim -- {{ARGS}}
 
+# What the bench compares Holdfast with (Redis, PostgreSQL), from the distribution.
+peers:
+    bash benches/install-peers.sh
+
 # The proofs with larger numbers than the test command has, and a file with what came out.
 prove FILE:
     cargo run --release -p tests --bin prove -- {{FILE}}

@@ -3,7 +3,7 @@
 use crate::contestant::Contestant;
 use crate::process::Programs;
 use crate::run::{Run, Size};
-use crate::{commit, core, crowd, inside, ladder, latency, overload, report};
+use crate::{beside, commit, core, crowd, inside, ladder, latency, overload, report};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -69,6 +69,8 @@ enum Part {
     All,
     /// From a server that decides nothing to a durable one: G1, G2
     Ladder,
+    /// Beside Redis and PostgreSQL, if they are installed: G3, G4, G5
+    Peers,
     /// What a customer waits, alone and at four fifths of the peak: G7, G8
     Latency,
     /// More customers than can be served: G9, O1
@@ -101,7 +103,10 @@ impl BenchArgs {
     #[must_use]
     pub fn visits_the_server(&self) -> bool {
         match self.part {
-            None | Some(Part::All | Part::Ladder | Part::Latency | Part::Overload | Part::Items | Part::Crowd) => true,
+            None
+            | Some(
+                Part::All | Part::Ladder | Part::Peers | Part::Latency | Part::Overload | Part::Items | Part::Crowd,
+            ) => true,
             Some(Part::Core | Part::Commit | Part::Contestant(_)) => false,
         }
     }
@@ -146,10 +151,12 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
             Ok(())
         }
         Part::All => {
-            let parts = [ladder::climb, latency::measure, overload::measure, ladder::items, crowd::measure];
+            let parts =
+                [ladder::climb, beside::measure, latency::measure, overload::measure, ladder::items, crowd::measure];
             measure(args, programs, &parts)
         }
         Part::Ladder => measure(args, programs, &[ladder::climb]),
+        Part::Peers => measure(args, programs, &[beside::measure]),
         Part::Latency => measure(args, programs, &[latency::measure]),
         Part::Overload => measure(args, programs, &[overload::measure]),
         Part::Items => measure(args, programs, &[ladder::items]),

@@ -21,11 +21,20 @@ pub enum Contestant {
     Unsynced,
     /// The shipped server: `holdfast serve`.
     Durable,
+    /// Redis with one script, behind our front.
+    Redis,
+    /// PostgreSQL with one function call for each reserve, behind our front.
+    Postgres,
+    /// PostgreSQL with one call for all reserves that came while the one before it ran, behind our front.
+    PostgresBatched,
 }
 
 impl Contestant {
     /// The ladder, from nothing to durable.
     pub const LADDER: [Self; 5] = [Self::Axum, Self::Noop, Self::Actor, Self::Unsynced, Self::Durable];
+
+    /// What others would build it on.
+    pub const PEERS: [Self; 3] = [Self::Redis, Self::Postgres, Self::PostgresBatched];
 
     /// Its name on the command line, in files and in tables.
     #[must_use]
@@ -36,6 +45,9 @@ impl Contestant {
             Self::Actor => "actor",
             Self::Unsynced => "unsynced",
             Self::Durable => "durable",
+            Self::Redis => "redis",
+            Self::Postgres => "postgres",
+            Self::PostgresBatched => "postgres-batched",
         }
     }
 
@@ -48,6 +60,9 @@ impl Contestant {
             Self::Actor => "+ engine, log in memory",
             Self::Unsynced => "+ log, no disk under it",
             Self::Durable => "holdfast serve",
+            Self::Redis => "Redis, one script",
+            Self::Postgres => "PostgreSQL, row lock",
+            Self::PostgresBatched => "PostgreSQL, batched",
         }
     }
 
@@ -57,6 +72,7 @@ impl Contestant {
         match self {
             Self::Axum | Self::Noop => false,
             Self::Actor | Self::Unsynced | Self::Durable => true,
+            Self::Redis | Self::Postgres | Self::PostgresBatched => true,
         }
     }
 
@@ -66,6 +82,7 @@ impl Contestant {
         match self {
             Self::Unsynced => true,
             Self::Axum | Self::Noop | Self::Actor | Self::Durable => false,
+            Self::Redis | Self::Postgres | Self::PostgresBatched => false,
         }
     }
 
@@ -74,6 +91,7 @@ impl Contestant {
     pub const fn leaves_a_log(self) -> bool {
         match self {
             Self::Axum | Self::Noop | Self::Actor => false,
+            Self::Redis | Self::Postgres | Self::PostgresBatched => false,
             Self::Unsynced | Self::Durable => true,
         }
     }

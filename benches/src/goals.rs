@@ -28,6 +28,9 @@ const fn at_most(id: &'static str, words: &'static str, floor: f64, goal: f64) -
 pub(crate) const G1: Goal = at_least("G1", "durable ÷ axum no-op, reserve/s", 0.60, 0.80);
 pub(crate) const G1_FRONT: Goal = at_least("G1 own front", "durable ÷ no-op behind our front", 0.60, 0.80);
 pub(crate) const G2: Goal = at_least("G2", "durable ÷ the same with syncs off", 0.80, 0.95);
+pub(crate) const G3: Goal = at_least("G3", "durable ÷ Redis script, appendfsync always, same front", 1.5, 2.5);
+pub(crate) const G4: Goal = at_least("G4", "durable over HTTP ÷ bare Redis over its own protocol", 0.8, 1.3);
+pub(crate) const G5: Goal = at_least("G5", "durable ÷ PostgreSQL at its best, same front", 30.0, 60.0);
 pub(crate) const G6: Goal = at_least("G6", "one hot item ÷ 1,000 items, reserve/s", 0.90, 0.95);
 pub(crate) const G6_INVERSE: Goal = at_least("G6 inverse", "1,000 items ÷ one hot item", 0.90, 0.95);
 pub(crate) const G7: Goal = at_most("G7", "p99 at 80 % ÷ (no-op p99 at 80 % + 2 sync p99)", 3.0, 1.5);

@@ -4,6 +4,7 @@
 //! server has no switch for it.
 
 use crate::contestant::Contestant;
+use crate::peers::contest;
 use crate::reply;
 use anyhow::{Context, Result};
 use api::{ApiConfig, Token};
@@ -35,6 +36,7 @@ pub fn serve(contestant: Contestant, dir: &Path) -> Result<()> {
             Contestant::Noop => behind_our_front(Router::new().route(reply::ROUTE, post(reply::held))).await,
             Contestant::Actor => engine(Logged { unrecovered: in_memory()?, data_dir: None }, dir).await,
             Contestant::Unsynced => engine(without_sync(dir)?, dir).await,
+            Contestant::Redis | Contestant::Postgres | Contestant::PostgresBatched => peer(contestant, dir).await,
             Contestant::Durable => anyhow::bail!("the shipped server is started as itself"),
         }
     })
@@ -72,12 +74,16 @@ async fn plain() -> Result<()> {
     }
 }
 
-/// Routes of somebody else's behind the server's own accept loop and front. A peer's belong here too.
+/// Routes of somebody else's behind the server's own accept loop and front.
 async fn behind_our_front(router: Router) -> Result<()> {
     let listener = any_port().await?;
+    say_ready(&[("Customers", &listener)])?;
+    serve_behind_our_front(listener, router).await
+}
+
+async fn serve_behind_our_front(listener: TcpListener, router: Router) -> Result<()> {
     // For its clock alone.
     let (engine, _report) = Engine::open_logs(vec![in_memory()?], &EngineConfig::default(), None)?;
-    say_ready(&[("Customers", &listener)])?;
     let stop = async {
         // A signal that cannot be waited for ends it at once.
         let _told = told_to_stop().await;
@@ -85,6 +91,27 @@ async fn behind_our_front(router: Router) -> Result<()> {
     api::serve_router(listener, router, engine.clone(), config()?, stop).await;
     engine.close().await;
     Ok(())
+}
+
+/// A peer: its server as a child of this process, its customers behind our front, its operators beside it.
+async fn peer(who: Contestant, dir: &Path) -> Result<()> {
+    // The sweep for its best settings takes a while; beside the data directories it leaves what it found.
+    let found = dir.with_file_name(format!("{who}.best"));
+    let told = std::fs::read_to_string(&found).ok();
+    let served = match who {
+        Contestant::Redis => contest::redis(dir, told.as_deref().and_then(|text| text.parse().ok())).await?,
+        Contestant::Postgres => contest::postgres(dir, told.as_deref().and_then(|text| text.parse().ok())).await?,
+        _ => contest::postgres_batched(dir).await?,
+    };
+    std::fs::write(&found, &served.setting)?;
+    std::fs::write(dir.join("admin-token"), TOKEN)?;
+    println!("{}", served.words);
+    let (public, admin) = (any_port().await?, any_port().await?);
+    say_ready(&[("Customers", &public), ("Operators", &admin)])?;
+    let operators = tokio::spawn(axum::serve(admin, served.operators).into_future());
+    let ended = serve_behind_our_front(public, served.customers).await;
+    operators.abort();
+    ended
 }
 
 /// The engine on such a log, behind the whole API.

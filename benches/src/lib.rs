@@ -15,11 +15,14 @@ pub mod reply;
 
 pub mod load;
 
+pub mod peers;
+
 pub mod audit;
 mod neighbours;
 pub mod probe;
 mod visit;
 
+mod beside;
 mod crowd;
 mod ladder;
 mod latency;

@@ -6,6 +6,7 @@ use crate::neighbours::MILLIS_PER_TICK;
 use crate::operator::Operator;
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -98,15 +99,27 @@ impl Running {
         self.child.id()
     }
 
-    /// Processor time it has taken so far, all threads.
+    /// Processor time it has taken so far, all threads, and that of the processes it has started: a peer's server is one.
     ///
     /// # Errors
     /// When it is gone.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // Behind the name, which is in brackets and may hold anything: state is field 3, user and system time 14, 15.
-        let (_, fields) = stat.rsplit_once(')').context("a process's stat has its name in brackets")?;
-        let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        let mut known = BTreeMap::new();
+        for entry in std::fs::read_dir("/proc")? {
+            let pid = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+            // Some end while one looks.
+            let stat = pid.and_then(|pid| Some((pid, std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)));
+            known.extend(stat.and_then(|(pid, stat)| Some((pid, parent_and_ticks(&stat)?))));
+        }
+        let mut family = vec![self.child.id()];
+        let mut ticks = 0_u64;
+        let mut next = 0;
+        while let Some(&member) = family.get(next) {
+            next += 1;
+            ticks += known.get(&member).map_or(0, |(_, ticks)| *ticks);
+            family.extend(known.iter().filter(|(_, (parent, _))| *parent == member).map(|(pid, _)| *pid));
+        }
+        anyhow::ensure!(known.contains_key(&self.child.id()), "{} is gone", self.contestant);
         Ok(Duration::from_millis(MILLIS_PER_TICK.saturating_mul(ticks)))
     }
 
@@ -155,6 +168,16 @@ impl Running {
     }
 }
 
+/// Who started a process, and the processor time it has taken, with that of its children that have ended.
+fn parent_and_ticks(stat: &str) -> Option<(u32, u64)> {
+    // Behind the name, which is in brackets and may hold anything: the state is field 3, the parent 4, times 14 to 17.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let parent = fields.get(1)?.parse().ok()?;
+    let ticks = fields.get(11..15)?.iter().filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Some((parent, ticks))
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // Stopped already, or nobody needs it any more.
@@ -170,7 +193,13 @@ fn command(contestant: Contestant, programs: &Programs) -> Result<Command> {
             command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
             command
         }
-        Contestant::Axum | Contestant::Noop | Contestant::Actor | Contestant::Unsynced => {
+        Contestant::Axum
+        | Contestant::Noop
+        | Contestant::Actor
+        | Contestant::Unsynced
+        | Contestant::Redis
+        | Contestant::Postgres
+        | Contestant::PostgresBatched => {
             let (program, arguments) = programs.contestant.split_first().context("no program for contestants")?;
             let mut command = Command::new(program);
             command.args(arguments).arg(contestant.name());

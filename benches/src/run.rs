@@ -40,6 +40,8 @@ pub(crate) struct Run {
     pub(crate) rows: Vec<Row>,
     /// What was seen, with what it was seen for.
     pub(crate) kept: Vec<(String, Visit)>,
+    /// What else there is to say.
+    pub(crate) notes: Vec<String>,
 }
 
 impl Run {
@@ -50,7 +52,7 @@ impl Run {
         bar.set_style(ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}")?);
         bar.enable_steady_tick(Duration::from_millis(200));
         let visitor = Visitor { programs, place, memory: in_memory(), seed: size.seed, made: 0 };
-        Ok(Self { size, visitor, probe: Probe::default(), bar, rows: Vec::new(), kept: Vec::new() })
+        Ok(Self { size, visitor, probe: Probe::default(), bar, rows: Vec::new(), kept: Vec::new(), notes: Vec::new() })
     }
 
     /// How large it is.
@@ -103,6 +105,11 @@ impl Run {
     /// What the disk has shown so far.
     pub(crate) fn disk(&self) -> Disk {
         self.probe.all()
+    }
+
+    /// Keeps what else there is to say.
+    pub(crate) fn note(&mut self, words: String) {
+        self.notes.push(words);
     }
 
     /// Keeps what was seen.

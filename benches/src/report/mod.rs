@@ -30,6 +30,7 @@ struct Report<'a> {
     size: Size,
     sync: Disk,
     rows: &'a [Row],
+    notes: &'a [String],
     visits: Vec<VisitBody<'a>>,
 }
 
@@ -117,6 +118,7 @@ pub(crate) fn write(run: &Run, out: &Path, place: &Path) -> Result<()> {
         size: run.size(),
         sync: run.disk(),
         rows: &run.rows,
+        notes: &run.notes,
         visits: run.kept.iter().map(|(scene, visit)| VisitBody::of(scene, visit)).collect(),
     };
     std::fs::write(out.join("report.json"), serde_json::to_vec_pretty(&report)?)?;
