@@ -26,6 +26,9 @@ pub(crate) fn print(run: &Run) {
             println!("A sync of 4 KiB {how}: p50 {} µs, p99 {} µs ({} of them).", sync.p50_us, sync.p99_us, sync.count);
         }
     }
+    for note in &run.notes {
+        println!("{note}");
+    }
     if !run.rows.is_empty() {
         print_goals(&run.rows);
     }
