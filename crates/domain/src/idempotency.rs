@@ -7,7 +7,7 @@ use crate::limits::{IDEMPOTENCY_KEY_LEN, IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_RE
 use crate::planted::{self, Bug};
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
-use crate::views::ItemView;
+use crate::views::{ItemView, OrderState};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
 
@@ -138,8 +138,8 @@ pub enum Answered {
         reservation: Ordinal,
         /// Which capture.
         capture: CaptureNo,
-        /// Whether another payment had paid the order.
-        paid: bool,
+        /// What the order was by then, if another payment had paid it.
+        paid: Option<PaidThen>,
     },
     /// A refund that was settled.
     Settled {
@@ -155,6 +155,39 @@ pub enum Answered {
     },
     /// An operator's command: the item as it was then, settings and all.
     Item(Box<ItemView>),
+}
+
+/// What an order that had been paid was when a further payment came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PaidThen {
+    /// Paid.
+    Paid,
+    /// Its payment was to go back.
+    RefundDue,
+    /// Its payment had gone back.
+    Refunded,
+}
+
+impl PaidThen {
+    pub(crate) const fn of(state: OrderState) -> Self {
+        match state {
+            OrderState::RefundDue => Self::RefundDue,
+            OrderState::Refunded => Self::Refunded,
+            OrderState::Paid | OrderState::AwaitingPayment { .. } | OrderState::Cancelled | OrderState::Expired => {
+                Self::Paid
+            }
+        }
+    }
+}
+
+impl From<PaidThen> for OrderState {
+    fn from(then: PaidThen) -> Self {
+        match then {
+            PaidThen::Paid => Self::Paid,
+            PaidThen::RefundDue => Self::RefundDue,
+            PaidThen::Refunded => Self::Refunded,
+        }
+    }
 }
 
 /// The acceptances of one stream by request hash, oldest dropped once they are past the retention.

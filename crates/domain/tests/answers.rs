@@ -149,3 +149,21 @@ fn a_refund_told_of_early_that_agrees_counts_whichever_provider_tells_of_another
         assert!(matches!(state, domain::payment::MoneyPlace::Refunded { .. }), "{right:?}: {state:?}");
     }
 }
+
+/// Found by the simulation (seeds 1002548, 1003345): the repeated answer showed a refund of the same millisecond.
+#[test]
+fn the_answer_to_a_second_payment_stays_as_it_was_when_the_order_is_refunded_in_the_same_millisecond() {
+    let mut item = item();
+    judge(&mut item, 0, &keyed(reserve("ann"), "one"));
+    let claim = Claim { reservation: Ordinal(0), customer: ann() };
+    judge(&mut item, 100, &keyed(Command::PlaceOrder { claim, amount: None }, "order"));
+    judge(&mut item, 200, &keyed(confirm("first"), "two"));
+    let second = keyed(confirm("second"), "three");
+    let told = judge(&mut item, 300, &second);
+    let Body::Order(order) = &told.body else { panic!("no order: {told:?}") };
+    assert_eq!(order.summary.state, OrderState::Paid);
+    let reason = Reason::parse("asked for").expect("a reason");
+    let refund = Command::RefundOrder { reservation: Ordinal(0), return_units: false, reason };
+    judge(&mut item, 300, &keyed(refund, "four"));
+    assert_eq!(judge(&mut item, 300, &second).body, told.body);
+}

@@ -3,7 +3,7 @@
 use domain::bundle::{BundleLine, BundleTerms, NewBundle};
 use domain::endpoint::{DisabledBy, Endpoint, EndpointNo, EndpointUrl, Endpoints, Notice, SigningSecret};
 use domain::event::LapseReason;
-use domain::idempotency::{Acceptance, Answered, Entry, Fingerprint};
+use domain::idempotency::{Acceptance, Answered, Entry, Fingerprint, PaidThen};
 use domain::identity::{BundleId, ItemKey, OrderId, ReservationId};
 use domain::ids::{CaptureNo, ItemNo, Ordinal, PartitionNo, Revision, Seq};
 use domain::item::{
@@ -121,7 +121,7 @@ fn answers() -> Vec<Answered> {
         Answered::Cancelled { reservation },
         Answered::Ordered { reservation, expires_at: at(2) },
         Answered::Paid { reservation },
-        Answered::RefundDue { reservation, capture: CaptureNo(9), paid: true },
+        Answered::RefundDue { reservation, capture: CaptureNo(9), paid: Some(PaidThen::Paid) },
         Answered::Settled { capture: CaptureNo(9) },
         Answered::Refunded { reservation, capture: CaptureNo(9) },
         // Seq(5) and at(3) are the acceptance's own, below.
@@ -241,7 +241,7 @@ fn partition_parts() -> PartitionParts {
         BundleAnswered::Cancelled { bundle: bundle_no },
         BundleAnswered::Ordered { bundle: bundle_no, expires_at },
         BundleAnswered::Paid { bundle: bundle_no },
-        BundleAnswered::RefundDue { bundle: bundle_no, capture, paid: true },
+        BundleAnswered::RefundDue { bundle: bundle_no, capture, paid: Some(PaidThen::Paid) },
         BundleAnswered::Settled { capture },
         BundleAnswered::Refunded { bundle: bundle_no, capture },
     ];

@@ -29,13 +29,13 @@ const PROOFS: &[Proof] = &[
         shows: "R11: every command, wait and crash is answered as books that are kept otherwise say, and leaves what they say",
         package: "tests",
         test: "model",
-        sizes: &[("HOLDFAST_MODEL_CASES", "20000")],
+        sizes: &[("HOLDFAST_MODEL_CASES", "10000")],
     },
     Proof {
         shows: "R8, R10: under any faults nothing happens that must not, and when they end everything ends",
         package: "tests",
         test: "simulation",
-        sizes: &[("HOLDFAST_SIM_SEEDS", "100000")],
+        sizes: &[("HOLDFAST_SIM_SEEDS", "50000")],
     },
     Proof {
         shows: "P1, P2: any set of webhooks in any order ends in one state, and no money is lost",

@@ -83,8 +83,7 @@ impl Told {
 
 impl Told {
     /// Less what an answer that is given again is known not to keep: an acceptance remembers which refund it told of,
-    /// not what was said of that besides, nor since when there was an order that was never placed; and within one
-    /// millisecond not what came first.
+    /// not what was said of that besides.
     pub(crate) fn given_again(mut self) -> Self {
         let forget = |refund: &mut CaptureTold| {
             let record = &mut refund.record;
@@ -93,9 +92,6 @@ impl Told {
         match &mut self {
             Self::Order(order) => {
                 order.refunds.iter_mut().for_each(forget);
-                if order.capture.is_some() && !order.refunds.is_empty() {
-                    order.state = OrderState::Paid;
-                }
             }
             Self::Refund(refund) => forget(refund),
             Self::Reservation(_) | Self::Item(_) | Self::Payment(_) => {}

@@ -3,7 +3,7 @@
 use super::reservation::{Reservation, ReservationState};
 use super::{Item, Phase};
 use crate::event::{Event, LapseReason, Recorded};
-use crate::idempotency::{Acceptance, Answered};
+use crate::idempotency::{Acceptance, Answered, PaidThen};
 use crate::identity::OrderId;
 use crate::ids::{CaptureNo, Ordinal};
 use crate::payment::{PaymentEvent, RefundReason};
@@ -163,8 +163,9 @@ impl Item {
         match event {
             PaymentEvent::RefundDue { capture, reason, .. } => {
                 let known = self.books.find(capture.provider, &capture.payment);
-                let (capture, paid) =
-                    (known.map_or(CaptureNo(0), |known| known.no), *reason == RefundReason::SecondCapture);
+                let capture = known.map_or(CaptureNo(0), |known| known.no);
+                let had_paid = *reason == RefundReason::SecondCapture;
+                let paid = had_paid.then(|| PaidThen::of(self.books.paid_order(reservation)));
                 Answered::RefundDue { reservation, capture, paid }
             }
             PaymentEvent::OrderRefunded { capture, .. } => Answered::Refunded { reservation, capture: *capture },
@@ -217,11 +218,10 @@ impl Item {
                 self.order_then(*reservation, acceptance, OrderState::AwaitingPayment { expires_at: *expires_at })?
             }
             Answered::Paid { reservation } => self.order_then(*reservation, acceptance, OrderState::Paid)?,
-            Answered::RefundDue { reservation, capture, paid: true } => {
-                let state = self.books.paid_order_then(*reservation, acceptance.at);
-                self.order_with_refund(*reservation, acceptance, Some(state), *capture)?
+            Answered::RefundDue { reservation, capture, paid: Some(then) } => {
+                self.order_with_refund(*reservation, acceptance, Some((*then).into()), *capture)?
             }
-            Answered::RefundDue { reservation, capture, paid: false } => {
+            Answered::RefundDue { reservation, capture, paid: None } => {
                 self.unpaid_order_with_refund(*reservation, acceptance, *capture)?
             }
             Answered::Refunded { reservation, capture } => {

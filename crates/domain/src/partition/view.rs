@@ -4,7 +4,7 @@
 use super::bundle::{Bundle, BundleEnded, BundleState};
 use super::{BundleClaim, Partition};
 use crate::event::{PartitionEvent, Recorded};
-use crate::idempotency::Acceptance;
+use crate::idempotency::{Acceptance, PaidThen};
 use crate::identity::OrderId;
 use crate::ids::{CaptureNo, Ordinal};
 use crate::payment::{PaymentEvent, RefundReason};
@@ -48,8 +48,8 @@ pub enum BundleAnswered {
         bundle: Ordinal,
         /// Which capture.
         capture: CaptureNo,
-        /// Whether another payment had paid the order.
-        paid: bool,
+        /// What the order was by then, if another payment had paid it.
+        paid: Option<PaidThen>,
     },
     /// A refund that was settled.
     Settled {
@@ -203,7 +203,9 @@ impl Partition {
             PaymentEvent::RefundDue { capture, reason, .. } => {
                 let known = self.books.find(capture.provider, &capture.payment);
                 let capture = known.map_or(CaptureNo(0), |known| known.no);
-                BundleAnswered::RefundDue { bundle, capture, paid: *reason == RefundReason::SecondCapture }
+                let had_paid = *reason == RefundReason::SecondCapture;
+                let paid = had_paid.then(|| PaidThen::of(self.books.paid_order(bundle)));
+                BundleAnswered::RefundDue { bundle, capture, paid }
             }
             PaymentEvent::OrderRefunded { capture, .. } => BundleAnswered::Refunded { bundle, capture: *capture },
             PaymentEvent::RefundSettled { capture, .. } => BundleAnswered::Settled { capture: *capture },
@@ -236,8 +238,7 @@ impl Partition {
             }
             BundleAnswered::Paid { bundle } => self.order_then(bundle, acceptance, OrderState::Paid)?,
             BundleAnswered::RefundDue { bundle, capture, paid } => {
-                let state = paid.then(|| self.books.paid_order_then(bundle, acceptance.at));
-                self.order_with_refund(bundle, acceptance, state, capture)?
+                self.order_with_refund(bundle, acceptance, paid.map(OrderState::from), capture)?
             }
             BundleAnswered::Refunded { bundle, capture } => {
                 self.order_with_refund(bundle, acceptance, Some(OrderState::RefundDue), capture)?

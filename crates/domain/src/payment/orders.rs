@@ -48,19 +48,6 @@ impl Books {
         }
     }
 
-    /// What a paid order was at `then`, for an answer that is given again. Of what came later within that very
-    /// millisecond the books do not say that it was later.
-    pub(crate) fn paid_order_then(&self, owner: Ordinal, then: Timestamp) -> OrderState {
-        let paid = self.captures_of(owner).find(|known| known.record.paid_its_order());
-        match paid.map(|known| &known.record.place) {
-            Some(MoneyPlace::Refunded { at, .. }) if *at <= then => OrderState::Refunded,
-            Some(MoneyPlace::Refunded { since, .. } | MoneyPlace::Due { since, .. }) if *since <= then => {
-                OrderState::RefundDue
-            }
-            Some(_) | None => OrderState::Paid,
-        }
-    }
-
     /// An order that ended without goods shows what happens to money that came for it.
     pub(crate) fn ended_order(&self, owner: Ordinal, otherwise: OrderState) -> OrderState {
         let mut state = otherwise;

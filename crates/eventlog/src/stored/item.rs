@@ -2,7 +2,7 @@
 
 use super::books::BooksV1;
 use super::event::{lapse_from, lapse_to};
-use super::value::{IdempotencyV1, SettingsV2, at, checked, list, quantity, units};
+use super::value::{IdempotencyV1, SettingsV2, at, checked, list, paid_from, paid_to, quantity, units};
 use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
 use domain::idempotency::{Acceptance, Answered, Entry, Idempotency};
 use domain::identity::{BundleId, ItemKey};
@@ -100,7 +100,7 @@ enum AnsweredV1 {
     RefundDue {
         reservation: u32,
         capture: u32,
-        paid: bool,
+        paid: u8,
     },
     Settled(u32),
     Refunded(u32, u32),
@@ -261,7 +261,7 @@ fn idempotency_to(parts: &IdempotencyParts) -> (IdempotencyV1, AcceptanceV1) {
         }
         Answered::Paid { reservation } => AnsweredV1::Paid(reservation.0),
         Answered::RefundDue { reservation, capture, paid } => {
-            AnsweredV1::RefundDue { reservation: reservation.0, capture: capture.0, paid: *paid }
+            AnsweredV1::RefundDue { reservation: reservation.0, capture: capture.0, paid: paid_to(*paid) }
         }
         Answered::Settled { capture } => AnsweredV1::Settled(capture.0),
         Answered::Refunded { reservation, capture } => AnsweredV1::Refunded(reservation.0, capture.0),
@@ -298,9 +298,11 @@ fn idempotency_from(
             Answered::Ordered { reservation: Ordinal(reservation), expires_at: at(expires_at_ms)? }
         }
         AnsweredV1::Paid(reservation) => Answered::Paid { reservation: Ordinal(reservation) },
-        AnsweredV1::RefundDue { reservation, capture, paid } => {
-            Answered::RefundDue { reservation: Ordinal(reservation), capture: CaptureNo(capture), paid }
-        }
+        AnsweredV1::RefundDue { reservation, capture, paid } => Answered::RefundDue {
+            reservation: Ordinal(reservation),
+            capture: CaptureNo(capture),
+            paid: paid_from(paid)?,
+        },
         AnsweredV1::Settled(capture) => Answered::Settled { capture: CaptureNo(capture) },
         AnsweredV1::Refunded(reservation, capture) => {
             Answered::Refunded { reservation: Ordinal(reservation), capture: CaptureNo(capture) }

@@ -3,7 +3,7 @@
 use super::books::BooksV1;
 use super::bundle::{NewBundleV1, ReportV1};
 use super::endpoint::EndpointsV1;
-use super::value::{IdempotencyV1, MoneyV1, at, checked, list};
+use super::value::{IdempotencyV1, MoneyV1, at, checked, list, paid_from, paid_to};
 use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
 use domain::idempotency::{Acceptance, Entry, Idempotency};
 use domain::identity::{ItemKey, OrderId};
@@ -64,7 +64,7 @@ enum AnsweredV1 {
     Cancelled(u32),
     Ordered { bundle: u32, expires_at_ms: u64 },
     Paid(u32),
-    RefundDue { bundle: u32, capture: u32, paid: bool },
+    RefundDue { bundle: u32, capture: u32, paid: u8 },
     Settled(u32),
     Refunded(u32, u32),
 }
@@ -180,7 +180,7 @@ fn idempotency_to(parts: &PartitionIdempotencyParts) -> (IdempotencyV1, Acceptan
         }
         BundleAnswered::Paid { bundle } => AnsweredV1::Paid(bundle.0),
         BundleAnswered::RefundDue { bundle, capture, paid } => {
-            AnsweredV1::RefundDue { bundle: bundle.0, capture: capture.0, paid }
+            AnsweredV1::RefundDue { bundle: bundle.0, capture: capture.0, paid: paid_to(paid) }
         }
         BundleAnswered::Settled { capture } => AnsweredV1::Settled(capture.0),
         BundleAnswered::Refunded { bundle, capture } => AnsweredV1::Refunded(bundle.0, capture.0),
@@ -200,7 +200,7 @@ fn idempotency_from((hashes, stored): (IdempotencyV1, AcceptanceV1)) -> Result<P
         }
         AnsweredV1::Paid(bundle) => BundleAnswered::Paid { bundle: Ordinal(bundle) },
         AnsweredV1::RefundDue { bundle, capture, paid } => {
-            BundleAnswered::RefundDue { bundle: Ordinal(bundle), capture: CaptureNo(capture), paid }
+            BundleAnswered::RefundDue { bundle: Ordinal(bundle), capture: CaptureNo(capture), paid: paid_from(paid)? }
         }
         AnsweredV1::Settled(capture) => BundleAnswered::Settled { capture: CaptureNo(capture) },
         AnsweredV1::Refunded(bundle, capture) => {

@@ -1,7 +1,7 @@
 //! Values that several stored shapes share (version 1), and their way back into the domain's checked types.
 
 use crate::codec::CodecError;
-use domain::idempotency::{Fingerprint, Idempotency};
+use domain::idempotency::{Fingerprint, Idempotency, PaidThen};
 use domain::money::{Currency, Money};
 use domain::payment::{Capture, Provider};
 use domain::policy::{CoolOffPolicy, ExtensionPolicy, PaymentPolicy, Policy, Settings, WaitlistPolicy};
@@ -30,6 +30,26 @@ pub(crate) fn units(count: u32) -> Result<Units, CodecError> {
 pub(crate) fn at(millis: u64) -> Result<Timestamp, CodecError> {
     let at = Timestamp::from_millis(millis);
     checked("time", if at.as_millis() == millis { Ok(at) } else { Err(format!("{millis} ms is out of range")) })
+}
+
+/// What an order that had been paid was then; 0 if nothing had paid it.
+pub(crate) const fn paid_to(paid: Option<PaidThen>) -> u8 {
+    match paid {
+        None => 0,
+        Some(PaidThen::Paid) => 1,
+        Some(PaidThen::RefundDue) => 2,
+        Some(PaidThen::Refunded) => 3,
+    }
+}
+
+pub(crate) fn paid_from(code: u8) -> Result<Option<PaidThen>, CodecError> {
+    match code {
+        0 => Ok(None),
+        1 => Ok(Some(PaidThen::Paid)),
+        2 => Ok(Some(PaidThen::RefundDue)),
+        3 => Ok(Some(PaidThen::Refunded)),
+        other => checked("what an order was", Err(format!("{other} is not known"))),
+    }
 }
 
 /// Reads a list. How long it says it is is not believed, and room is made only for what is read: serde alone would make
