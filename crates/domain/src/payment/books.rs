@@ -474,6 +474,13 @@ impl Books {
             }
             books.captures.push(record);
         }
+        let is_of = |owner, no: &CaptureNo| books.get(*no).is_some_and(|record| record.owner == owner);
+        if !books.orders.iter().all(|(&owner, book)| book.captures.iter().all(|no| is_of(owner, no))) {
+            return Err("an order names a capture that is not its own".to_owned());
+        }
+        if !parts.given_back.iter().all(|no| books.get(*no).is_some()) {
+            return Err("a capture is given back that is not there".to_owned());
+        }
         books.given_back = parts.given_back.into_iter().collect();
         books.reports = parts.reports.into_iter().collect();
         books.early = parts.early.into_iter().map(|(by, payment, early)| ((payment, by), early)).collect();
