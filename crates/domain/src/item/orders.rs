@@ -74,7 +74,10 @@ impl Item {
     ) -> Option<Body> {
         let told = self.order_with_refund(ordinal, acceptance, None, capture)?;
         let Body::Order(order) = told else { return None };
-        let ordered_at = self.reservation(ordinal)?.state.ordered_at().filter(|placed| *placed <= acceptance.at);
+        // An order that is as old as the payment honoured for it was never placed: whoever places one has a hold, and
+        // what is honoured late had lost it long ago.
+        let honoured_at = self.books.paid_at(ordinal);
+        let ordered_at = self.reservation(ordinal)?.state.ordered_at().filter(|placed| Some(*placed) != honoured_at);
         let placed_at = ordered_at.or_else(|| self.books.first_settled_then(ordinal, acceptance.at))?;
         Some(Body::Order(Box::new(OrderView { placed_at, ..*order })))
     }

@@ -39,6 +39,11 @@ impl Books {
         self.captures_of(owner).find_map(|known| settled(&known.record.place).then_some(known.record.at))
     }
 
+    /// When the payment came that paid the order.
+    pub(crate) fn paid_at(&self, owner: Ordinal) -> Option<Timestamp> {
+        self.captures_of(owner).find(|known| known.record.paid_its_order()).map(|known| known.record.at)
+    }
+
     /// A paid order shows a refund only if it was refunded itself; a surplus capture leaves it paid.
     pub(crate) fn paid_order(&self, owner: Ordinal) -> OrderState {
         match self.captures_of(owner).find(|known| known.record.paid_its_order()) {
