@@ -7,7 +7,7 @@ use domain::ids::{ItemNo, Ordinal, Seq};
 use domain::text::CustomerId;
 use domain::time::Timestamp;
 use domain::units::Quantity;
-use eventlog::{Appended, ChainPoint, EncodedEvent, EventLog, LogId, SledLog, SledOptions, recover};
+use eventlog::{Appended, ChainPoint, DiskLog, DiskOptions, EncodedEvent, EventLog, LogId, recover};
 use std::error::Error;
 use std::time::Instant;
 
@@ -32,8 +32,8 @@ pub(crate) fn all() -> Result<Measured, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("log");
     let log_id = LogId::random();
-    SledLog::create(&path, log_id)?;
-    let mut log = SledLog::open(&path, log_id, SledOptions::default())?;
+    DiskLog::create(&path, log_id)?;
+    let mut log = DiskLog::open(&path, log_id, DiskOptions::default())?;
     recover(&mut log, ChainPoint::START, &mut |_| {})?;
     let mut chain = log.claim("the bench")?.chain;
     let mut measured = Vec::new();

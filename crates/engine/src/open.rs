@@ -17,10 +17,10 @@ use domain::identity::ItemKey;
 use domain::ids::PartitionNo;
 use domain::text::Sku;
 use domain::time::DurationMs;
-use eventlog::sled_log::OnStall;
+use eventlog::disk_log::OnStall;
 use eventlog::{
-    ChainPoint, Cut, DataDir, DataDirError, EventLog, LocalLog, LogError, PartitionCount, RecordNo, RecoverError,
-    SledLog, SledOptions, SnapshotStore, recover,
+    ChainPoint, Cut, DataDir, DataDirError, DiskLog, DiskOptions, EventLog, LocalLog, LogError, PartitionCount,
+    RecordNo, RecoverError, SnapshotStore, recover,
 };
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -172,8 +172,8 @@ impl Engine {
         let data_dir = DataDir::open(path, config.partitions)?;
         let mut logs = Vec::new();
         for place in data_dir.partitions() {
-            let options = SledOptions { on_stall: Arc::clone(&config.on_stall), ..SledOptions::default() };
-            let log = SledLog::open(&place.path, place.log_id, options)
+            let options = DiskOptions { on_stall: Arc::clone(&config.on_stall), ..DiskOptions::default() };
+            let log = DiskLog::open(&place.path, place.log_id, options)
                 .map_err(|error| OpenError::Log { partition: place.no, error })?;
             let snapshots = Some(log.snapshots());
             let follow_ups = FollowUpStore::File(place.path.join("follow-ups.json"));

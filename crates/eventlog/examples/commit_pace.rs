@@ -2,7 +2,7 @@
 //! acknowledged event's number when a fourth argument is given, so that a harness can kill it and compare.
 
 use eventlog::conformance::event;
-use eventlog::{Appended, ChainPoint, EncodedEvent, EventLog, LogId, SledLog, SledOptions, recover};
+use eventlog::{Appended, ChainPoint, DiskLog, DiskOptions, EncodedEvent, EventLog, LogId, recover};
 use std::path::Path;
 use std::time::Instant;
 
@@ -13,10 +13,10 @@ fn main() {
     let (commits, events, tell) = (number(2, 2_000), number(3, 64), arguments.len() > 4);
     let log_id = LogId([7; 16]);
     if !dir.join("anchor").exists() {
-        SledLog::create(dir, log_id).expect("an empty directory");
+        DiskLog::create(dir, log_id).expect("an empty directory");
     }
     let begun = Instant::now();
-    let mut log = SledLog::open(dir, log_id, SledOptions::default()).expect("it opens");
+    let mut log = DiskLog::open(dir, log_id, DiskOptions::default()).expect("it opens");
     let recovered = recover(&mut log, ChainPoint::START, &mut |_| {}).expect("it is intact");
     println!("recovered {} events in {:?}, cut {:?}", recovered.events, begun.elapsed(), recovered.cut);
     let mut chain = log.claim("commit_pace").expect("it was recovered").chain;

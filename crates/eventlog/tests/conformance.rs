@@ -4,7 +4,7 @@ mod common;
 
 use common::copy;
 use eventlog::conformance::Subject;
-use eventlog::{LocalLog, LogId, MemoryDisk, MemoryLog, SledLog, SledOptions};
+use eventlog::{DiskLog, DiskOptions, LocalLog, LogId, MemoryDisk, MemoryLog};
 use std::path::{Path, PathBuf};
 
 const LOG: LogId = LogId([0x5a; 16]);
@@ -43,7 +43,7 @@ impl Sled {
         let shm = Path::new("/dev/shm");
         let root = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
         let sled = Self { root: root.expect("a temporary directory"), incarnation: 0 };
-        SledLog::create(&sled.dir(), LOG).expect("an empty directory");
+        DiskLog::create(&sled.dir(), LOG).expect("an empty directory");
         sled
     }
 
@@ -54,7 +54,7 @@ impl Sled {
 
 impl Subject for Sled {
     fn open(&mut self) -> Box<dyn LocalLog> {
-        Box::new(SledLog::open(&self.dir(), LOG, SledOptions::default()).expect("it opens"))
+        Box::new(DiskLog::open(&self.dir(), LOG, DiskOptions::default()).expect("it opens"))
     }
 
     /// What a killed process leaves is what its files hold at that moment: go on from a copy of them.

@@ -5,7 +5,7 @@ use super::live::Live;
 use super::options::SyncFile;
 use super::sealed::{Sealed, seal};
 use super::shared::{Body, Generation, Shared};
-use super::{SledLog, opening};
+use super::{DiskLog, opening};
 use crate::anchor;
 use crate::disk;
 use crate::ids::{ChainPoint, LogId, RecordNo};
@@ -114,7 +114,7 @@ fn bytes_estimate(dir: &GenerationDir) -> u64 {
     size / crate::limits::SLED_BYTES_PER_BYTE
 }
 
-impl SledLog {
+impl DiskLog {
     pub(super) fn rotate_generation(&mut self) -> Result<(), LogError> {
         let tail = self.shared.durable().record;
         let (newest, first) =

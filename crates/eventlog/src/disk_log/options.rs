@@ -14,7 +14,7 @@ pub type SyncFile = Arc<dyn Fn(&File) -> std::io::Result<()> + Send + Sync>;
 
 /// How a sled log behaves.
 #[derive(Clone)]
-pub struct SledOptions {
+pub struct DiskOptions {
     /// Called, once per commit, when one takes longer than `stall_max`.
     pub on_stall: OnStall,
     /// How long a commit may take.
@@ -29,7 +29,7 @@ pub struct SledOptions {
     pub is_throwaway_copy: bool,
 }
 
-impl Default for SledOptions {
+impl Default for DiskOptions {
     fn default() -> Self {
         Self {
             on_stall: Arc::new(|words| tracing::error!("{words}")),
@@ -42,9 +42,9 @@ impl Default for SledOptions {
     }
 }
 
-impl fmt::Debug for SledOptions {
+impl fmt::Debug for DiskOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SledOptions")
+        f.debug_struct("DiskOptions")
             .field("stall_max", &self.stall_max)
             .field("anchor_every", &self.anchor_every)
             .field("generation_record_bytes", &self.generation_record_bytes)
