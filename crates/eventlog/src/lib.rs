@@ -37,7 +37,7 @@ pub mod conformance;
 pub use codec::{CodecError, StreamEvent, decode_event, encode_item_event, encode_partition_event};
 pub use data_dir::{DataDir, DataDirError, PartitionCount};
 pub use disk::{read_if_there as read_small_file, write_whole as replace_small_file};
-pub use disk_log::{DiskLog, DiskOptions};
+pub use disk_log::{DiskLog, DiskOptions, StorageEngine};
 pub use events::{DecodedEvent, EventsError, events};
 pub use ids::{ChainHash, ChainPoint, Epoch, EventNo, LogId, RecordNo, RulesVersion};
 pub use log::{Appended, Claim, EventLog, LocalLog, LogError, LogReader, Place, ReadError, Records};

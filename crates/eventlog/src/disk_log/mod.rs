@@ -1,7 +1,8 @@
-//! The default engine: sled 0.34.7, used in the one way that was measured to keep what it acknowledges.
+//! The log on disk. Its current generation lies in a storage engine, sled 0.34.7 or fjall 2, each used in the one way
+//! that keeps what it acknowledges; closed ones are flat files.
 //!
 //! Whichever single thread owns a [`DiskLog`] is the only writer. Readers, the anchor's thread, the watchdog and the
-//! sealing of closed generations run beside it and never write to sled.
+//! sealing of closed generations run beside it and never write to the engine.
 
 mod clean;
 mod generations;
@@ -13,7 +14,7 @@ mod options;
 mod sealed;
 mod shared;
 
-pub use options::{DiskOptions, OnStall, SyncFile};
+pub use options::{DiskOptions, OnStall, StorageEngine, SyncFile};
 
 use crate::admission::{Admission, Standing, admit};
 use crate::anchor;
@@ -89,7 +90,7 @@ impl DiskLog {
         let layout = Layout::new(dir);
         let anchor = generations::load_anchor(&layout, log_id)?;
         let clean = options.is_throwaway_copy || clean::take(&layout, &generations::databases(&layout)?)?;
-        let opened = generations::open_all(&layout, clean, &options.sync)?;
+        let opened = generations::open_all(&layout, clean, &options)?;
         // Until recovery has checked it, everything that is there may be read.
         let seen = ChainPoint { record: opened.last, ..ChainPoint::START };
         let shared = Arc::new(Shared::new(log_id, opened.generations, seen));

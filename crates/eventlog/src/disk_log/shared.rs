@@ -35,7 +35,7 @@ impl Generation {
 
     pub(super) fn place_of(&self, record: RecordNo) -> Place {
         let (path, offset): (PathBuf, _) = match &self.body {
-            Body::Live(_) => (self.dir.sled(), None),
+            Body::Live(live) => (live.dir().to_owned(), None),
             Body::Sealed(sealed) => (sealed.path().to_owned(), sealed.offset_of(record)),
         };
         Place { generation: self.no, path, offset }
@@ -117,7 +117,7 @@ impl Shared {
     }
 }
 
-/// Reads a sled log.
+/// Reads a log on disk.
 #[derive(Clone, Debug)]
 pub(super) struct DiskReader(pub(super) Arc<Shared>);
 
