@@ -1,4 +1,5 @@
-//! What only the sled engine does: files that survive, copies aside, closed generations, anchors and watchdogs.
+//! What only the log on disk does: files that survive, copies aside, closed generations, anchors and watchdogs. Its
+//! generations lie in sled here; `fjall_log` has what is different in the other engine.
 
 mod common;
 

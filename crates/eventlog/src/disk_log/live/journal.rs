@@ -79,12 +79,17 @@ impl Scan {
 /// How far behind `from` the last byte lies that is not zero. fjall makes its file long before it fills it.
 fn bytes_behind(file: &File, from: u64) -> std::io::Result<u64> {
     let (mut read, mut last) = (0_u64, 0);
-    let mut rest = BufReader::with_capacity(1 << 16, At { file, offset: from });
-    let mut buffer = [0; 1 << 12];
+    let mut rest = At { file, offset: from };
+    let (mut buffer, zeros) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         let count = rest.read(&mut buffer)?;
-        let Some(filled) = buffer.get(..count).filter(|filled| !filled.is_empty()) else { return Ok(last) };
-        if let Some(at) = filled.iter().rposition(|byte| *byte != 0) {
+        let filled = buffer.get(..count).unwrap_or_default();
+        if filled.is_empty() {
+            return Ok(last);
+        }
+        // Compared as a whole, for nearly all of it is zeros.
+        if zeros.get(..count) != Some(filled) {
+            let at = filled.iter().rposition(|byte| *byte != 0).unwrap_or_default();
             last = read.saturating_add(at as u64).saturating_add(1);
         }
         read = read.saturating_add(count as u64);
@@ -192,3 +197,6 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;
