@@ -206,23 +206,23 @@ fn a_journal_torn_at_any_length_gives_a_prefix_with_everything_anchored_or_names
     let killed = killed_after(24, 8);
     let whole = killed.journal();
     let (end, mut told) = (filled(&whole), [0, 0]);
-    for keep in (0..end).step_by(end / 24) {
-        for zeros_behind in [false, true] {
-            let torn = killed.killed();
-            let mut bytes = whole.get(..keep).expect("in range").to_vec();
-            bytes.resize(if zeros_behind { whole.len() } else { keep }, 0);
-            std::fs::write(torn.path(JOURNAL), bytes).expect("it is written");
-            match torn.outcome() {
-                Ok(seqs) => {
-                    assert!(seqs.len() >= 8 && seqs.iter().copied().eq(1..=seqs.len() as u64), "{keep}: {seqs:?}");
-                    told[0] += 1;
-                }
-                Err(RecoverError::Damage(damage)) => {
-                    assert!(damage.record <= RecordNo(9), "{keep}: {damage}");
-                    told[1] += 1;
-                }
-                Err(error) => panic!("{keep}: {error}"),
+    for (number, keep) in (0..end).step_by(end / 16).enumerate() {
+        // Every other one with zeros behind it, as fjall makes its file.
+        let length = if number % 2 == 0 { keep } else { whole.len() };
+        let torn = killed.killed();
+        let mut bytes = whole.get(..keep).expect("in range").to_vec();
+        bytes.resize(length, 0);
+        std::fs::write(torn.path(JOURNAL), bytes).expect("it is written");
+        match torn.outcome() {
+            Ok(seqs) => {
+                assert!(seqs.len() >= 8 && seqs.iter().copied().eq(1..=seqs.len() as u64), "{keep}: {seqs:?}");
+                told[0] += 1;
             }
+            Err(RecoverError::Damage(damage)) => {
+                assert!(damage.record <= RecordNo(9), "{keep}: {damage}");
+                told[1] += 1;
+            }
+            Err(error) => panic!("{keep}: {error}"),
         }
     }
     assert!(told.iter().all(|count| *count > 0), "{told:?}");
@@ -245,9 +245,9 @@ fn a_flipped_bit_never_passes_for_a_torn_tail_before_the_anchor_and_the_original
     let killed = killed_after(24, 24);
     let whole = killed.journal();
     let (end, mut noticed) = (filled(&whole), 0);
-    for number in 0..24 {
+    for number in 0..12 {
         let damaged = killed.killed();
-        let (at, bit) = (end / 24 * number + number * 7 % 60, number % 8);
+        let (at, bit) = (end / 12 * number + number * 7 % 60, number % 8);
         let mut bytes = whole.clone();
         bytes.get_mut(at).map(|byte| *byte ^= 1 << bit).expect("in range");
         std::fs::write(damaged.path(JOURNAL), &bytes).expect("it is written");
@@ -260,7 +260,7 @@ fn a_flipped_bit_never_passes_for_a_torn_tail_before_the_anchor_and_the_original
         let aside = std::fs::read(damaged.path("gen-00000001/aside-fjall/journals/0")).expect("it was kept");
         assert!(aside == bytes, "byte {at}, bit {bit}");
     }
-    assert!(noticed > 16, "the damage was too much alike: {noticed}");
+    assert!(noticed > 8, "the damage was too much alike: {noticed}");
 }
 
 #[test]
