@@ -13,7 +13,7 @@ impl Item {
     /// Since when an order is placed and what it is. Money may come for a reservation that was never ordered: what
     /// became of that is told as if there had been an order.
     pub(crate) fn order_of(&self, ordinal: Ordinal, reservation: &Reservation) -> Option<(Timestamp, OrderState)> {
-        let unordered = || self.books.first_settled_of(ordinal);
+        let unordered = || self.books.first_money_of(ordinal);
         match &reservation.state {
             ReservationState::Waiting if self.ended(reservation).is_none() => None,
             ReservationState::Part => None,
@@ -78,7 +78,7 @@ impl Item {
         // what is honoured late had lost it long ago.
         let honoured_at = self.books.paid_at(ordinal);
         let ordered_at = self.reservation(ordinal)?.state.ordered_at().filter(|placed| Some(*placed) != honoured_at);
-        let placed_at = ordered_at.or_else(|| self.books.first_settled_then(ordinal, acceptance.at))?;
+        let placed_at = ordered_at.or_else(|| self.books.first_money_of(ordinal))?;
         Some(Body::Order(Box::new(OrderView { placed_at, ..*order })))
     }
 
