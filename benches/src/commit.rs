@@ -1,4 +1,4 @@
-//! The commit path: groups of holds framed, written and synced, one after another, on the default engine.
+//! The commit path: groups of holds framed, written and synced, one after another, in each engine.
 
 use crate::{Measured, histogram};
 use domain::command::WaitlistChoice;
@@ -7,7 +7,7 @@ use domain::ids::{ItemNo, Ordinal, Seq};
 use domain::text::CustomerId;
 use domain::time::Timestamp;
 use domain::units::Quantity;
-use eventlog::{Appended, ChainPoint, EncodedEvent, EventLog, LogId, SledLog, SledOptions, recover};
+use eventlog::{Appended, ChainPoint, DiskLog, DiskOptions, EncodedEvent, EventLog, LogId, StorageEngine, recover};
 use std::error::Error;
 use std::time::Instant;
 
@@ -29,11 +29,19 @@ fn hold(number: u32) -> EncodedEvent {
 
 /// Commits of several sizes, each synced before the next begins.
 pub(crate) fn all() -> Result<Measured, Box<dyn Error>> {
+    let mut measured = Vec::new();
+    for engine in StorageEngine::ALL {
+        measured.extend(commits(engine)?);
+    }
+    Ok(measured)
+}
+
+fn commits(engine: StorageEngine) -> Result<Measured, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let path = dir.path().join("log");
     let log_id = LogId::random();
-    SledLog::create(&path, log_id)?;
-    let mut log = SledLog::open(&path, log_id, SledOptions::default())?;
+    DiskLog::create(&path, log_id)?;
+    let mut log = DiskLog::open(&path, log_id, DiskOptions { engine, ..DiskOptions::default() })?;
     recover(&mut log, ChainPoint::START, &mut |_| {})?;
     let mut chain = log.claim("the bench")?.chain;
     let mut measured = Vec::new();
@@ -51,7 +59,7 @@ pub(crate) fn all() -> Result<Measured, Box<dyn Error>> {
             }
             histogram.saturating_record(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
         }
-        measured.push((format!("sled: commit of {size} holds, synced"), histogram));
+        measured.push((format!("{engine}: commit of {size} holds, synced"), histogram));
     }
     Box::new(log).close()?;
     Ok(measured)

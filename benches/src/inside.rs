@@ -14,7 +14,7 @@ use axum::serve::ListenerExt;
 use domain::ids::PartitionNo;
 use engine::{Engine, EngineConfig, FollowUpStore, Unrecovered};
 use eventlog::data_dir::DataDir;
-use eventlog::{LogId, MemoryDisk, MemoryLog, PartitionCount, SledLog, SledOptions};
+use eventlog::{LogId, MemoryDisk, MemoryLog, PartitionCount, DiskLog, DiskOptions};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -152,8 +152,8 @@ fn in_memory() -> Result<Unrecovered> {
 fn without_sync(dir: &Path) -> Result<Logged> {
     let data_dir = DataDir::open(dir, PartitionCount::ONE)?;
     let place = data_dir.partitions().next().context("there is one partition")?;
-    let options = SledOptions { sync: Arc::new(|_| Ok(())), ..SledOptions::default() };
-    let log = SledLog::open(&place.path, place.log_id, options)?;
+    let options = DiskOptions { sync: Arc::new(|_| Ok(())), ..DiskOptions::default() };
+    let log = DiskLog::open(&place.path, place.log_id, options)?;
     let unrecovered = Unrecovered {
         partition: place.no,
         snapshots: Some(log.snapshots()),

@@ -8,7 +8,7 @@
 use crate::trace::{Call, Recording, Step};
 use anyhow::{Context, Result};
 use rand::{Rng, RngExt};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +63,8 @@ pub struct Disk {
     nodes: Vec<Node>,
     /// Descriptors of the process that runs: what is behind each, and its position.
     open: HashMap<i64, (Inode, u64)>,
+    /// Those of them whose writes go to the end.
+    appending: HashSet<i64>,
     /// Syncs under way: which writes they cover.
     syncing: HashMap<(usize, usize), Vec<(usize, usize)>>,
     process: usize,
@@ -76,8 +78,8 @@ impl Disk {
     #[must_use]
     pub fn new(root: &Path) -> Self {
         let nodes = vec![Node::directory()];
-        let (open, syncing) = (HashMap::new(), HashMap::new());
-        Self { root: root.to_owned(), nodes, open, syncing, process: 0, syncs: 0, lies: Vec::new() }
+        let (open, appending, syncing) = (HashMap::new(), HashSet::new(), HashMap::new());
+        Self { root: root.to_owned(), nodes, open, appending, syncing, process: 0, syncs: 0, lies: Vec::new() }
     }
 
     /// Another process begins: it has no files open.
@@ -109,7 +111,7 @@ impl Disk {
     fn begin(&mut self, id: (usize, usize), call: &Call) {
         match call {
             Call::Write { file, at, bytes } => {
-                let change = Change::Write { at: at.unwrap_or_else(|| self.position(*file)), bytes: bytes.clone() };
+                let change = Change::Write { at: at.unwrap_or_else(|| self.place(*file)), bytes: bytes.clone() };
                 let node = self.behind(*file);
                 self.change(node, Pending { call: id, done: false, change });
             }
@@ -179,6 +181,14 @@ impl Disk {
         self.open.get(&file).expect("the descriptor was seen to be opened").1
     }
 
+    /// Where the next write goes that names no place.
+    fn place(&self, file: i64) -> u64 {
+        match self.nodes.get(self.behind(file)) {
+            Some(Node::File { now, .. }) if self.appending.contains(&file) => now.len() as u64,
+            _ => self.position(file),
+        }
+    }
+
     fn content(&self, file: i64, length: u64) -> Vec<u8> {
         let Some(Node::File { now, .. }) = self.nodes.get(self.behind(file)) else { panic!("a directory was copied") };
         let from = self.position(file) as usize;
@@ -186,7 +196,7 @@ impl Disk {
     }
 
     fn opened(&mut self, id: (usize, usize), call: &Call, descriptor: i64) {
-        let Call::Open { path, creates, empties, private } = call else { return };
+        let Call::Open { path, creates, empties, private, appends } = call else { return };
         let found = self.find(path);
         let node = found.unwrap_or_else(|| {
             assert!(*creates, "{} was opened, and nobody made it", path.display());
@@ -198,6 +208,8 @@ impl Disk {
             self.change(node, Pending { call: id, done: true, change: Change::Length(0) });
         }
         self.open.insert(descriptor, (node, 0));
+        self.appending.remove(&descriptor);
+        self.appending.extend(appends.then_some(descriptor));
     }
 
     fn change(&mut self, node: Inode, made: Pending) {

@@ -231,9 +231,43 @@ pub fn out_of_order(history: &[Operation]) -> Option<(Operation, Operation)> {
     None
 }
 
+/// Nobody comes back from a cancellation. So what was read of a reservation after a cancellation without an answer was
+/// over tells whether that one had happened, and the search need not try both.
+fn settle_cancellations(history: &mut Vec<Operation>) {
+    let cancels: Vec<Who> = history
+        .iter()
+        .filter_map(|operation| match operation.asked {
+            Asked::Cancel(who) => Some(who),
+            Asked::Reserve(_) | Asked::Read(_) | Asked::ReadItem => None,
+        })
+        .collect();
+    let read: Vec<(Who, u64, Stands)> = history
+        .iter()
+        .filter_map(|operation| match (operation.asked, operation.answered) {
+            (Asked::Read(who), Some(Answered::Reservation(stands))) => Some((who, operation.called, stands)),
+            _ => None,
+        })
+        .collect();
+    let read_after = |who, over| read.iter().find(move |(of, called, _)| *of == who && *called > over);
+    history.retain_mut(|operation| {
+        let (Asked::Cancel(who), None) = (operation.asked, operation.answered) else { return true };
+        match read_after(who, operation.returned) {
+            Some((_, _, Stands::Cancelled)) => {
+                if cancels.iter().filter(|of| **of == who).count() == 1 {
+                    operation.answered = Some(Answered::Reservation(Stands::Cancelled));
+                }
+                true
+            }
+            Some(_) => false,
+            None => true,
+        }
+    });
+}
+
 /// Looks for an order of `history` that explains every answer of an item with `total` units.
 #[must_use]
 pub fn explain(total: usize, mut history: Vec<Operation>) -> Found {
+    settle_cancellations(&mut history);
     history.sort_by_key(|operation| operation.called);
     let clerk = Clerk { total, holders: BTreeSet::new(), line: Vec::new(), gone: BTreeSet::new() };
     let mut open = vec![Situation { before: 0, also: BTreeSet::new(), now: 0, clerk }];
@@ -312,6 +346,19 @@ mod tests {
         assert!(placed(&[(0, 1, 1), (2, 3, 2), (4, 9, 4), (5, 8, 3)]));
         assert!(!placed(&[(0, 1, 2), (2, 3, 1)]));
         assert!(!placed(&[(0, 1, 9), (2, 5, 3), (3, 4, 2)]), "not only neighbours");
+    }
+
+    #[test]
+    fn a_cancellation_without_an_answer_is_settled_by_what_is_read_afterwards() {
+        use Asked::{Cancel, Read, Reserve};
+        let begin = [(Reserve(0), 0, 1, HELD), (Reserve(1), 2, 3, waiting(1)), (Cancel(0), 4, 6, None)];
+        let with = |rows: &[_]| found(1, &begin.iter().chain(rows).copied().collect::<Vec<_>>());
+        assert_eq!(with(&[(Read(0), 7, 8, HELD), (Read(1), 9, 10, waiting(1))]), Found::Linearizable);
+        assert_eq!(with(&[(Read(0), 7, 8, GONE), (Read(1), 9, 10, HELD)]), Found::Linearizable);
+        // While it is under way both may be read, but not in this order.
+        assert_eq!(with(&[(Read(0), 4, 5, HELD), (Read(0), 7, 8, GONE)]), Found::Linearizable);
+        assert!(matches!(with(&[(Read(0), 7, 8, GONE), (Read(0), 9, 10, HELD)]), Found::Impossible { .. }));
+        assert!(matches!(with(&[(Read(0), 7, 8, HELD), (Read(1), 9, 10, HELD)]), Found::Impossible { .. }));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use domain::ids::PartitionNo;
 use engine::fold::Folded;
-use eventlog::{ChainHash, ChainPoint, DataDir, EventLog, RecordNo, Recovered, SledLog, SledOptions, recover};
+use eventlog::{ChainHash, ChainPoint, DataDir, DiskLog, DiskOptions, EventLog, RecordNo, Recovered, recover};
 use std::path::{Path, PathBuf};
 
 /// Folds a partition's whole log from its first record. The server must have stopped.
@@ -35,11 +35,11 @@ pub fn hashes(path: &Path, partition: PartitionNo) -> Result<Vec<ChainHash>> {
     records.map(|read| Ok(ChainHash::of(&read?.1))).collect()
 }
 
-fn open(path: &Path, partition: PartitionNo) -> Result<(DataDir, SledLog)> {
+fn open(path: &Path, partition: PartitionNo) -> Result<(DataDir, DiskLog)> {
     let count = DataDir::partition_count(path)?.context("not a data directory")?;
     let data_dir = DataDir::open(path, count)?;
     let place = data_dir.partitions().find(|place| place.no == partition).context("no such partition")?;
-    let log = SledLog::open(&place.path, place.log_id, SledOptions::default())?;
+    let log = DiskLog::open(&place.path, place.log_id, DiskOptions::default())?;
     Ok((data_dir, log))
 }
 

@@ -37,6 +37,8 @@ pub enum Call {
         empties: bool,
         /// Whether, where it is made, others may not look into it.
         private: bool,
+        /// Whether what is written goes to its end, wherever that is then.
+        appends: bool,
     },
     /// Writes to a file; `at` the descriptor's own position where that is not given.
     Write {
@@ -202,8 +204,8 @@ fn understand(name: &str, arguments: &[&str], root: &Path) -> Option<Call> {
                 empties: flags.contains("O_TRUNC"),
                 path: path.clone(),
                 private: at(3) == "0600",
+                appends: flags.contains("O_APPEND"),
             };
-            assert!(!below(&path) || !flags.contains("O_APPEND"), "appending to {}", path.display());
             Some(opened).filter(|_| below(&path))
         }
         "mkdir" => Some(path_in(at(0))).filter(below).map(Call::Mkdir),

@@ -12,10 +12,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tests::client::fresh_key;
-use tests::{Answer, Client, Server, from_environment};
+use tests::{Answer, Client, Server, from_environment, server};
+use tokio::process::Command;
 
 /// How often the process is killed. The deep tier sets it higher.
 fn cycles() -> u64 {
@@ -147,16 +149,30 @@ async fn adds_up(client: &Client, cycle: u64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_dash_nine_loses_nothing_acknowledged_and_oversells_nothing() {
+    kill_again_and_again(cycles(), "sled").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kill_dash_nine_loses_nothing_acknowledged_where_the_log_lies_in_fjall_either() {
+    kill_again_and_again(cycles().div_ceil(5), "fjall").await;
+}
+
+async fn start(dir: &Path, engine: &str) -> anyhow::Result<Server> {
+    Server::start_as(Command::new(server::binary()), dir, &["--log", engine]).await
+}
+
+async fn kill_again_and_again(cycles: u64, engine: &str) {
     let dir = tempfile::tempdir().expect("a directory");
     let seed = seed();
-    println!("HOLDFAST_CRASH_SEED={seed} HOLDFAST_CRASH_CYCLES={}", cycles());
+    println!("HOLDFAST_CRASH_SEED={seed} HOLDFAST_CRASH_CYCLES={cycles}, {engine}");
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut all: Vec<Sent> = Vec::new();
-    let mut server = Server::start(dir.path()).await.expect("a server");
+    let mut server = start(dir.path(), engine).await.expect("a server");
+    assert!(dir.path().join("partition-000/gen-00000001").join(engine).is_dir(), "the log lies elsewhere");
     let terms = json!({"hold_time_ms": 2_000, "close_when_sold": false});
     server.client.open_item("lamp", STOCK, terms).await.expect("an item");
 
-    for cycle in 0..cycles() {
+    for cycle in 0..cycles {
         let ledger: Ledger = Arc::default();
         let mut visits = tokio::task::JoinSet::new();
         for lane in 0..CUSTOMERS_AT_ONCE {
@@ -175,7 +191,7 @@ async fn kill_dash_nine_loses_nothing_acknowledged_and_oversells_nothing() {
         visits.abort_all();
         while visits.join_next().await.is_some() {}
 
-        server = Server::start(dir.path()).await.unwrap_or_else(|error| panic!("cycle {cycle}: {error}"));
+        server = start(dir.path(), engine).await.unwrap_or_else(|error| panic!("cycle {cycle}: {error}"));
         converge(&server.client, &ledger, cycle).await;
         adds_up(&server.client, cycle).await;
         all.append(&mut ledger.lock().expect("no panic"));
@@ -183,11 +199,11 @@ async fn kill_dash_nine_loses_nothing_acknowledged_and_oversells_nothing() {
     assert_eq!(server.stop().await.expect("a status"), Some(0));
     let report = tests::audited::clean(dir.path(), "after the last cycle");
     println!("the auditor recounted {} events", report.events);
-    judge(dir.path(), &all);
+    judge(dir.path(), &all, cycles);
 }
 
 /// Folds the log and compares it with what was acknowledged.
-fn judge(dir: &std::path::Path, all: &[Sent]) {
+fn judge(dir: &Path, all: &[Sent], cycles: u64) {
     let folded = tests::log::fold(dir, PartitionNo(0)).expect("the log is whole");
     let Folded { items, .. } = folded;
     let Some(FoldedItem::Whole(item)) = items.into_values().next() else { panic!("the item is whole") };
@@ -196,7 +212,7 @@ fn judge(dir: &std::path::Path, all: &[Sent]) {
         .owners()
         .map(|(ordinal, customer)| (item.id_of(ordinal).to_string(), (ordinal, customer.to_string())))
         .collect();
-    let (mut acknowledged, mut paid, mut cancelled) = (0, 0, 0);
+    let (mut acknowledged, mut paid, mut cancelled) = (0_u64, 0, 0);
     for sent in all {
         let Some(body) = sent.acknowledged() else { continue };
         acknowledged += 1;
@@ -217,7 +233,7 @@ fn judge(dir: &std::path::Path, all: &[Sent]) {
         }
     }
     let sold = item.stock().sold().get();
-    assert!(acknowledged > 50 && paid > 10 && cancelled > 10, "the harness did too little");
+    assert!(acknowledged > 2 * cycles && paid > 0 && cancelled > 0, "the harness did too little");
     assert!(sold <= STOCK);
     println!(
         "{acknowledged} requests acknowledged ({paid} paid, {cancelled} cancelled), {} reservations, {sold} sold",

@@ -5,12 +5,21 @@ use tests::{Server, server, strace_is_here};
 use tokio::process::Command;
 
 /// The syncs of the log's own file in a trace. The anchor and whatever else is synced does not count.
-fn syncs(trace: &str) -> usize {
-    trace.lines().filter(|line| line.contains("fdatasync(") && line.contains("/db>")).count()
+fn syncs(trace: &str, file: &str) -> usize {
+    trace.lines().filter(|line| line.contains("fdatasync(") && line.contains(file)).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_client_pays_one_sync_a_write_and_a_crowd_shares_them() {
+    writes_are_synced("sled", "/db>").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_client_pays_one_sync_a_write_in_fjall_and_a_crowd_shares_them() {
+    writes_are_synced("fjall", "/journals/0>").await;
+}
+
+async fn writes_are_synced(engine: &str, file: &str) {
     if !strace_is_here("counts syncs") {
         return;
     }
@@ -22,10 +31,10 @@ async fn one_client_pays_one_sync_a_write_and_a_crowd_shares_them() {
         .args(["-D", "-f", "-y", "-e", "trace=fdatasync,fsync,sync_file_range", "-o"])
         .arg(&trace)
         .arg(server::binary());
-    let server = Server::start_as(command, &data, &[]).await.expect("a server under strace");
+    let server = Server::start_as(command, &data, &["--log", engine]).await.expect("a server under strace");
     let client = server.client.clone();
     client.open_item("lamp", 10_000, serde_json::Value::Null).await.expect("an item");
-    let read = || syncs(&std::fs::read_to_string(&trace).expect("a trace"));
+    let read = || syncs(&std::fs::read_to_string(&trace).expect("a trace"), file);
 
     let before = read();
     for number in 0..20 {

@@ -167,3 +167,30 @@ fn the_answer_to_a_second_payment_stays_as_it_was_when_the_order_is_refunded_in_
     judge(&mut item, 300, &keyed(refund, "four"));
     assert_eq!(judge(&mut item, 300, &second).body, told.body);
 }
+
+/// Found by the simulation (seeds 1005484, 1034870): the repeated answer showed the time of the payment honoured after it.
+#[test]
+fn the_answer_to_a_late_payment_stays_as_it_was_when_another_one_is_honoured_in_the_same_millisecond() {
+    let mut item = item();
+    judge(&mut item, 0, &keyed(reserve("ann"), "one"));
+    judge(&mut item, 1_000, &keyed(reserve("bob"), "two"));
+    let report = PaymentReport {
+        provider: Provider::Simulated,
+        report: ProviderEventId::parse("evt").expect("a report"),
+        payment: payment("zero"),
+        told: Told::Captured(price(100)),
+    };
+    judge(
+        &mut item,
+        1_200,
+        &Request::from(Command::RecordPayment { reservation: Ordinal(0), report: Box::new(report) }),
+    );
+    let refused = keyed(confirm("first"), "three");
+    let told = judge(&mut item, 1_500, &refused);
+    let bob = Claim { reservation: Ordinal(1), customer: CustomerId::parse("bob").expect("a customer") };
+    judge(&mut item, 1_500, &Request::from(Command::CancelReservation(bob)));
+    let honoured = judge(&mut item, 1_500, &keyed(confirm("second"), "four"));
+    let Body::Order(order) = &honoured.body else { panic!("no order: {honoured:?}") };
+    assert_eq!(order.summary.state, OrderState::Paid);
+    assert_eq!(judge(&mut item, 1_500, &refused).body, told.body);
+}

@@ -17,10 +17,10 @@ use domain::identity::ItemKey;
 use domain::ids::PartitionNo;
 use domain::text::Sku;
 use domain::time::DurationMs;
-use eventlog::sled_log::OnStall;
+use eventlog::disk_log::OnStall;
 use eventlog::{
-    ChainPoint, Cut, DataDir, DataDirError, EventLog, LocalLog, LogError, PartitionCount, RecordNo, RecoverError,
-    SledLog, SledOptions, SnapshotStore, recover,
+    ChainPoint, Cut, DataDir, DataDirError, DiskLog, DiskOptions, EventLog, LocalLog, LogError, PartitionCount,
+    RecordNo, RecoverError, SnapshotStore, StorageEngine, recover,
 };
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -51,6 +51,8 @@ impl Default for Timeouts {
 pub struct EngineConfig {
     /// How many partitions a new data directory gets. An old one keeps its own.
     pub partitions: PartitionCount,
+    /// What new generations of the log are made with. One that is there stays in what it was made with.
+    pub log_engine: StorageEngine,
     /// The fixed timeouts.
     pub timeouts: Timeouts,
     /// No hold ends within this after a restart.
@@ -71,6 +73,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             partitions: PartitionCount::ONE,
+            log_engine: StorageEngine::default(),
             timeouts: Timeouts::default(),
             restart_grace: DurationMs::from_secs(30),
             claimant: concat!("holdfast ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -172,8 +175,9 @@ impl Engine {
         let data_dir = DataDir::open(path, config.partitions)?;
         let mut logs = Vec::new();
         for place in data_dir.partitions() {
-            let options = SledOptions { on_stall: Arc::clone(&config.on_stall), ..SledOptions::default() };
-            let log = SledLog::open(&place.path, place.log_id, options)
+            let on_stall = Arc::clone(&config.on_stall);
+            let options = DiskOptions { engine: config.log_engine, on_stall, ..DiskOptions::default() };
+            let log = DiskLog::open(&place.path, place.log_id, options)
                 .map_err(|error| OpenError::Log { partition: place.no, error })?;
             let snapshots = Some(log.snapshots());
             let follow_ups = FollowUpStore::File(place.path.join("follow-ups.json"));

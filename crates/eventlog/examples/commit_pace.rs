@@ -1,8 +1,8 @@
-//! How fast a log on a real disk commits: `commit_pace DIRECTORY [COMMITS] [EVENTS PER COMMIT]`. Prints every
-//! acknowledged event's number when a fourth argument is given, so that a harness can kill it and compare.
+//! How fast a log on a real disk commits: `commit_pace DIRECTORY [COMMITS] [EVENTS PER COMMIT] [ENGINE]`. Prints every
+//! acknowledged event's number when a fifth argument is given, so that a harness can kill it and compare.
 
 use eventlog::conformance::event;
-use eventlog::{Appended, ChainPoint, EncodedEvent, EventLog, LogId, SledLog, SledOptions, recover};
+use eventlog::{Appended, ChainPoint, DiskLog, DiskOptions, EncodedEvent, EventLog, LogId, StorageEngine, recover};
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,13 +10,14 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let number = |at: usize, default: u64| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(default);
     let dir = Path::new(arguments.get(1).expect("a directory"));
-    let (commits, events, tell) = (number(2, 2_000), number(3, 64), arguments.len() > 4);
+    let (commits, events, tell) = (number(2, 2_000), number(3, 64), arguments.len() > 5);
+    let engine = arguments.get(4).map_or(Ok(StorageEngine::default()), |name| name.parse()).expect("an engine");
     let log_id = LogId([7; 16]);
     if !dir.join("anchor").exists() {
-        SledLog::create(dir, log_id).expect("an empty directory");
+        DiskLog::create(dir, log_id).expect("an empty directory");
     }
     let begun = Instant::now();
-    let mut log = SledLog::open(dir, log_id, SledOptions::default()).expect("it opens");
+    let mut log = DiskLog::open(dir, log_id, DiskOptions { engine, ..DiskOptions::default() }).expect("it opens");
     let recovered = recover(&mut log, ChainPoint::START, &mut |_| {}).expect("it is intact");
     println!("recovered {} events in {:?}, cut {:?}", recovered.events, begun.elapsed(), recovered.cut);
     let mut chain = log.claim("commit_pace").expect("it was recovered").chain;

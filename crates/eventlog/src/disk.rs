@@ -16,6 +16,19 @@ pub(crate) fn sync_parent(path: &Path) -> Result<(), LogError> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Syncs a directory and everything below it.
+pub(crate) fn sync_tree(dir: &Path) -> Result<(), LogError> {
+    for name in names_in(dir)? {
+        let path = dir.join(name);
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            File::open(&path).and_then(|file| file.sync_all()).map_err(LogError::io("sync", &path))?;
+        }
+    }
+    sync_dir(dir)
+}
+
 /// Syncs every directory above `dir`, of which any may have been made a moment ago, by whomever.
 pub(crate) fn sync_above(dir: &Path) -> Result<(), LogError> {
     let whole = fs::canonicalize(dir).map_err(LogError::io("find", dir))?;

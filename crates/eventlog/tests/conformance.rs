@@ -4,7 +4,7 @@ mod common;
 
 use common::copy;
 use eventlog::conformance::Subject;
-use eventlog::{LocalLog, LogId, MemoryDisk, MemoryLog, SledLog, SledOptions};
+use eventlog::{DiskLog, DiskOptions, LocalLog, LogId, MemoryDisk, MemoryLog, StorageEngine};
 use std::path::{Path, PathBuf};
 
 const LOG: LogId = LogId([0x5a; 16]);
@@ -33,18 +33,25 @@ impl Subject for Memory {
 }
 
 /// A directory in memory where there is one: the suite is about behaviour, not about the disk's pace.
-struct Sled {
+struct Disk {
     root: tempfile::TempDir,
     incarnation: u32,
+    engine: StorageEngine,
+    alternates: bool,
 }
 
-impl Sled {
-    fn new() -> Self {
+impl Disk {
+    fn new(engine: StorageEngine) -> Self {
         let shm = Path::new("/dev/shm");
         let root = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
-        let sled = Self { root: root.expect("a temporary directory"), incarnation: 0 };
-        SledLog::create(&sled.dir(), LOG).expect("an empty directory");
-        sled
+        let disk = Self { root: root.expect("a temporary directory"), incarnation: 0, engine, alternates: false };
+        DiskLog::create(&disk.dir(), LOG).expect("an empty directory");
+        disk
+    }
+
+    /// Another engine is asked for at every start.
+    fn alternating() -> Self {
+        Self { alternates: true, ..Self::new(StorageEngine::Sled) }
     }
 
     fn dir(&self) -> PathBuf {
@@ -52,9 +59,16 @@ impl Sled {
     }
 }
 
-impl Subject for Sled {
+impl Subject for Disk {
     fn open(&mut self) -> Box<dyn LocalLog> {
-        Box::new(SledLog::open(&self.dir(), LOG, SledOptions::default()).expect("it opens"))
+        let options = DiskOptions { engine: self.engine, ..DiskOptions::default() };
+        if self.alternates {
+            self.engine = match self.engine {
+                StorageEngine::Sled => StorageEngine::Fjall,
+                StorageEngine::Fjall => StorageEngine::Sled,
+            };
+        }
+        Box::new(DiskLog::open(&self.dir(), LOG, options).expect("it opens"))
     }
 
     /// What a killed process leaves is what its files hold at that moment: go on from a copy of them.
@@ -72,6 +86,19 @@ mod memory {
 }
 
 mod sled {
-    use super::Sled;
-    eventlog::conformance_suite!(Sled::new());
+    use super::Disk;
+    use eventlog::StorageEngine;
+    eventlog::conformance_suite!(Disk::new(StorageEngine::Sled));
+}
+
+mod fjall {
+    use super::Disk;
+    use eventlog::StorageEngine;
+    eventlog::conformance_suite!(Disk::new(StorageEngine::Fjall));
+}
+
+/// One log may lie in both.
+mod either {
+    use super::Disk;
+    eventlog::conformance_suite!(Disk::alternating());
 }

@@ -7,8 +7,8 @@ mod common;
 
 use eventlog::conformance::{append, append_events, contents, long_event};
 use eventlog::{
-    Chain, ChainPoint, EventLog, LocalLog, LogId, MemoryDisk, MemoryLog, RecordNo, RecoverError, Recovered, SledLog,
-    SledOptions, recover,
+    Chain, ChainPoint, DiskLog, DiskOptions, EventLog, LocalLog, LogId, MemoryDisk, MemoryLog, RecordNo, RecoverError,
+    Recovered, recover,
 };
 use std::path::Path;
 
@@ -189,8 +189,8 @@ fn every_flipped_bit_of_many_logs_is_noticed_and_before_the_anchor_it_is_damage(
 fn killed_with_an_anchor(dir: &Path) {
     let living = tempfile::tempdir().expect("a directory");
     let partition = living.path().join("partition");
-    SledLog::create(&partition, LOG).expect("an empty directory");
-    let mut log = SledLog::open(&partition, LOG, SledOptions::default()).expect("it opens");
+    DiskLog::create(&partition, LOG).expect("an empty directory");
+    let mut log = DiskLog::open(&partition, LOG, DiskOptions::default()).expect("it opens");
     recover(&mut log, ChainPoint::START, &mut |_| {}).expect("it is intact");
     let mut chain = log.claim("tests").expect("it was recovered").chain;
     for seq in 1..=60 {
@@ -224,7 +224,7 @@ fn sleds_file_truncated_or_flipped_anywhere_gives_a_prefix_with_everything_ancho
         };
         std::fs::write(database(&damaged), bytes).expect("it is written");
         let mut seqs = Vec::new();
-        let opened = SledLog::open(&damaged, LOG, SledOptions::default());
+        let opened = DiskLog::open(&damaged, LOG, DiskOptions::default());
         let recovered = opened
             .map_err(RecoverError::Log)
             .and_then(|mut log| recover(&mut log, ChainPoint::START, &mut |decoded| seqs.push(decoded.event.seq().0)));

@@ -101,6 +101,7 @@ pub(crate) async fn start(settings: &Settings, listeners: Listeners) -> Result<R
 async fn open(settings: &Settings, outside: Outside) -> Result<(Engine, OpenReport), Failure> {
     let config = EngineConfig {
         partitions: settings.partitions,
+        log_engine: settings.log_engine,
         timeouts: settings.timeouts,
         restart_grace: DurationMs::from_millis(u64::try_from(settings.restart_grace.as_millis())?),
         claimant: concat!("holdfast ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -137,13 +137,17 @@ fn config_show_tells_each_value_and_where_it_came_from() {
     let file = dir.path().join("holdfast.toml");
     std::fs::write(&file, "listen = \"127.0.0.1:1\"\nadmin_listen = \"127.0.0.1:2\"\npartitions = 4\n")
         .expect("a file");
-    let output = holdfast("config show --listen 127.0.0.1:5")
+    let output = holdfast("config show --listen 127.0.0.1:5 --log fjall")
         .env("HOLDFAST_CONFIG", &file)
         .env("HOLDFAST_ADMIN_LISTEN", "127.0.0.1:6")
         .env("HOLDFAST_SERVICE_TOKEN", "a-token-nobody-should-see")
         .output()
         .expect("the program runs");
-    check(&output, 0, &["127.0.0.1:5", "flag --listen", "127.0.0.1:6", "environment HOLDFAST_ADMIN_LISTEN", "file"]);
+    check(
+        &output,
+        0,
+        &["127.0.0.1:5", "flag --listen", "fjall", "127.0.0.1:6", "environment HOLDFAST_ADMIN_LISTEN", "file"],
+    );
     assert!(!String::from_utf8_lossy(&output.stdout).contains("nobody-should-see"));
 }
 

@@ -4,7 +4,7 @@ use domain::event::{Event, Recorded};
 use domain::ids::{ItemNo, Seq};
 use domain::time::Timestamp;
 use eventlog::{
-    Appended, ChainPoint, DataDir, EventLog, PartitionCount, SledLog, SledOptions, encode_item_event, recover,
+    Appended, ChainPoint, DataDir, DiskLog, DiskOptions, EventLog, PartitionCount, encode_item_event, recover,
 };
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ fn demo(dir: &Path) -> PathBuf {
 fn write_on(data: &Path, event: Option<(ItemNo, Recorded)>) {
     let held = DataDir::open(data, PartitionCount::ONE).expect("a data directory");
     let place = held.partitions().next().expect("a partition");
-    let mut log = SledLog::open(&place.path, place.log_id, SledOptions::default()).expect("a log");
+    let mut log = DiskLog::open(&place.path, place.log_id, DiskOptions::default()).expect("a log");
     recover(&mut log, ChainPoint::START, &mut |_| ()).expect("it is right");
     let mut chain = log.claim("tests").expect("a claim").chain;
     if let Some((item, recorded)) = event {

@@ -16,7 +16,7 @@ use domain::time::{DurationMs, Timestamp};
 use domain::turn::Turn;
 use domain::units::{Quantity, Units};
 use eventlog::{
-    Appended, Chain, ChainPoint, DataDir, EncodedEvent, EventLog, PartitionCount, SledLog, SledOptions,
+    Appended, Chain, ChainPoint, DataDir, DiskLog, DiskOptions, EncodedEvent, EventLog, PartitionCount,
     encode_item_event, encode_partition_event, recover,
 };
 use replay::{Ask, Logs, Wanted, Workplace, replay_partition};
@@ -69,7 +69,7 @@ fn main() -> Done<()> {
 
 /// A log under way.
 struct Writer {
-    log: SledLog,
+    log: DiskLog,
     chain: Chain,
     waiting: Vec<EncodedEvent>,
     events: u64,
@@ -98,8 +98,8 @@ impl Writer {
 fn write(data: &Path, events: u64) -> Done<()> {
     let held = DataDir::open(data, PartitionCount::ONE)?;
     let place = held.partitions().next().ok_or("no partition")?;
-    let options = SledOptions { sync: Arc::new(|_| Ok(())), ..SledOptions::default() };
-    let mut log = SledLog::open(&place.path, place.log_id, options)?;
+    let options = DiskOptions { sync: Arc::new(|_| Ok(())), ..DiskOptions::default() };
+    let mut log = DiskLog::open(&place.path, place.log_id, options)?;
     recover(&mut log, ChainPoint::START, &mut |_| ())?;
     let chain = log.claim("replay_pace")?.chain;
     let mut writer = Writer { log, chain, waiting: Vec::new(), events: 0 };

@@ -15,8 +15,9 @@ use std::time::SystemTime;
 /// Copied before all else of a partition: the log copied after it must reach what it tells.
 const FIRST: &[&str] = &["anchor", "snapshots"];
 
-/// Copied last of a database: what else sled keeps there may be older than its log, never newer.
-const LAST: &str = "db";
+/// Copied last of a database: what else an engine keeps there may be older than its log, never newer. The first is
+/// sled's log, the second the directory of fjall's.
+const LAST: [&str; 2] = ["db", "journals"];
 
 /// A directory that only this process uses, for private copies; gone when this is dropped. It must outlive the
 /// [`crate::Logs`] opened in it.
@@ -104,7 +105,7 @@ fn copy(from: &Path, to: &Path) -> Result<bool, ReplayError> {
         Err(ReplayError::Copy { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error),
     };
-    names.sort_by_key(|name| name == LAST);
+    names.sort_by_key(|name| LAST.contains(&name.as_str()));
     let mut whole = true;
     for name in names.iter().filter(|name| !name.ends_with(".tmp")) {
         whole &= copy(&from.join(name), &to.join(name))?;

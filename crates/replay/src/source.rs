@@ -13,7 +13,7 @@ use engine::fold::Folded;
 use engine::snapshots;
 use eventlog::data_dir::PartitionDir;
 use eventlog::{
-    ChainPoint, DataDir, LocalLog, LogId, LogReader, PartitionCount, RecordNo, SledLog, SledOptions, SnapshotStore,
+    ChainPoint, DataDir, DiskLog, DiskOptions, LocalLog, LogId, LogReader, PartitionCount, RecordNo, SnapshotStore,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -217,8 +217,8 @@ fn open_one(original: &Path, copied: &PartitionDir) -> Result<Source, ReplayErro
 
 fn open_copy(original: &Path, copied: &PartitionDir, stood: Original) -> Result<Source, ReplayError> {
     // Nothing of a private copy has to survive a power cut.
-    let options = SledOptions { is_throwaway_copy: true, sync: Arc::new(|_| Ok(())), ..SledOptions::default() };
-    let log = SledLog::open(&copied.path, copied.log_id, options);
+    let options = DiskOptions { is_throwaway_copy: true, sync: Arc::new(|_| Ok(())), ..DiskOptions::default() };
+    let log = DiskLog::open(&copied.path, copied.log_id, options);
     let log = log.map_err(|error| ReplayError::Log { partition: copied.no, error })?;
     let snapshots = Some(log.snapshots());
     Ok(Source {

@@ -1,6 +1,6 @@
 //! Runs the proofs with larger numbers than the test command does, and writes down what came out, whatever it was.
 //!
-//! `cargo run --release -p tests --bin prove -- docs/evidence/<name>.json`
+//! `cargo run --release -p tests --bin prove -- docs/evidence/<name>.json [test …]`: all proofs, or these anew.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -120,18 +120,19 @@ const LINES_KEPT: usize = 6;
 
 fn main() -> Result<()> {
     let Some(path) = std::env::args().nth(1) else {
-        bail!("say where the figures go: cargo run --release -p tests --bin prove -- docs/evidence/<name>.json");
+        bail!(
+            "say where the figures go: cargo run --release -p tests --bin prove -- docs/evidence/<name>.json [test …]"
+        );
     };
+    let only: Vec<String> = std::env::args().skip(2).collect();
+    let known = if only.is_empty() { Value::Null } else { serde_json::from_str(&std::fs::read_to_string(&path)?)? };
     let mut results = Vec::new();
     for proof in PROOFS {
-        println!("{} ({})", proof.shows, proof.test);
-        results.push(run(proof)?);
+        results.push(anew_or_known(&only, &known, proof.test, proof.shows, || run(proof))?);
     }
-    println!("{PLANTED_SHOWS} (planted)");
-    results.push(planted()?);
+    results.push(anew_or_known(&only, &known, "planted", PLANTED_SHOWS, planted)?);
     let failed = results.iter().any(|result| result.get("outcome") != Some(&json!("held")));
     let evidence = json!({
-        "commit": say("git", &["describe", "--always", "--dirty"])?,
         "compiler": say("rustc", &["--version"])?,
         "kernel": say("uname", &["-sr"])?,
         "cores": std::thread::available_parallelism()?.get(),
@@ -143,6 +144,25 @@ fn main() -> Result<()> {
         bail!("not everything held; {path} says what");
     }
     Ok(())
+}
+
+/// Runs a proof if it is asked for, by name or because all are; otherwise what the file says of it stays.
+fn anew_or_known(
+    only: &[String],
+    known: &Value,
+    name: &str,
+    shows: &str,
+    run: impl FnOnce() -> Result<Value>,
+) -> Result<Value> {
+    let known = known.get("proofs").and_then(Value::as_array).into_iter().flatten();
+    let mut of_this = known.filter(|proof| proof.get("shows").and_then(Value::as_str) == Some(shows));
+    match of_this.next() {
+        Some(found) if !only.is_empty() && !only.iter().any(|test| test == name) => Ok(found.clone()),
+        _ => {
+            println!("{shows} ({name})");
+            run()
+        }
+    }
 }
 
 /// Runs one and tells what came out; `Err` only where it could not be run at all.
@@ -178,6 +198,7 @@ fn told_by(mut command: Command, shows: &str, name: &str) -> Result<serde_json::
     let result = json!({
         "shows": shows,
         "command": name,
+        "commit": say("git", &["describe", "--always", "--dirty"])?,
         "outcome": outcome,
         "seconds": began.elapsed().as_secs(),
         "lines": own.len(),

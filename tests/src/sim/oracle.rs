@@ -161,7 +161,7 @@ impl Oracle {
         let promised = self.promised.get(&name).copied().unwrap_or_default();
         check(at >= promised, || format!("expired at {at:?}, and its customer was told {promised:?}"))?;
         let floor = self.found.get(&name).copied().unwrap_or_default();
-        check(at >= floor, || format!("rule 8: expired at {at:?} after a restart, and not before {floor:?}"))
+        check(at >= floor, || format!("rule 4: expired at {at:?} after a restart, and not before {floor:?}"))
     }
 }
 

@@ -5,6 +5,7 @@ use super::directory;
 use super::sale::random_sale;
 use domain::event::{Event, Recorded};
 use domain::time::Timestamp;
+use eventlog::StorageEngine;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,10 +37,17 @@ fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn a_whole_log_of_two_generations_is_clean_and_left_as_it_was() {
+fn a_whole_log_of_two_generations_is_clean_and_left_as_it_was_in_either_engine() {
+    for engine in StorageEngine::ALL {
+        is_clean_and_left_as_it_was(engine);
+    }
+}
+
+fn is_clean_and_left_as_it_was(engine: StorageEngine) {
     let dir = tempfile::tempdir().expect("a directory");
     let events = random_sale(7, 200);
-    directory::written(dir.path(), &events);
+    directory::written_in(engine, dir.path(), &events);
+    assert!(dir.path().join("partition-000/gen-00000002").join(engine.name()).is_dir(), "{engine}");
     let before = files(dir.path());
     let output = audit(dir.path(), &[]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
@@ -48,6 +56,9 @@ fn a_whole_log_of_two_generations_is_clean_and_left_as_it_was() {
     let json: Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(json.get("clean"), Some(&Value::Bool(true)));
     assert_eq!(json.get("events").and_then(Value::as_u64), Some(events.len() as u64 + 1));
+    let replayed = Command::new(server::binary()).arg("replay").arg(dir.path()).arg("--verify").output();
+    let replayed = replayed.expect("it runs");
+    assert_eq!(replayed.status.code(), Some(0), "{engine}: {}", said(&replayed));
     assert!(before == files(dir.path()), "the original is left as it was");
 }
 
@@ -96,8 +107,16 @@ fn a_directory_that_is_none_ends_with_1() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_of_a_running_server_can_be_audited_and_so_can_what_a_kill_leaves() {
+    for engine in StorageEngine::ALL {
+        can_be_audited_while_it_runs_and_when_it_was_killed(engine).await;
+    }
+}
+
+async fn can_be_audited_while_it_runs_and_when_it_was_killed(engine: StorageEngine) {
     let dir = tempfile::tempdir().expect("a directory");
-    let server = Server::start(dir.path()).await.expect("a server");
+    let more = ["--log", engine.name()];
+    let server = tokio::process::Command::new(server::binary());
+    let server = Server::start_as(server, dir.path(), &more).await.expect("a server");
     server.client.open_item("lamp", 3, Value::Null).await.expect("an item");
     for number in 0..6 {
         server.client.reserve(&format!("c{number}"), "lamp").await.expect("an answer");

@@ -3,7 +3,8 @@
 use domain::event::Recorded;
 use domain::ids::{ItemNo, PartitionNo};
 use eventlog::{
-    Appended, ChainPoint, DataDir, EventLog as _, LocalLog as _, PartitionCount, SledLog, SledOptions, recover,
+    Appended, ChainPoint, DataDir, DiskLog, DiskOptions, EventLog as _, LocalLog as _, PartitionCount, StorageEngine,
+    recover,
 };
 use eventlog::{encode_item_event, encode_partition_event};
 use std::path::Path;
@@ -11,9 +12,15 @@ use std::path::Path;
 /// Writes the events into a new data directory, the first half into a generation that is closed then, and stops
 /// cleanly.
 pub(crate) fn written(root: &Path, events: &[Recorded]) {
+    written_in(StorageEngine::default(), root, events);
+}
+
+/// The same, in an engine of one's choice.
+pub(crate) fn written_in(engine: StorageEngine, root: &Path, events: &[Recorded]) {
     let dir = DataDir::open(root, PartitionCount::new(1).expect("one")).expect("an empty directory");
     let place = dir.partitions().next().expect("one partition");
-    let mut log = SledLog::open(&place.path, place.log_id, SledOptions::default()).expect("it opens");
+    let mut log =
+        DiskLog::open(&place.path, place.log_id, DiskOptions { engine, ..DiskOptions::default() }).expect("it opens");
     recover(&mut log, ChainPoint::START, &mut |_| {}).expect("it is empty");
     let mut chain = log.claim("tests").expect("it was recovered").chain;
     let mut encoded =

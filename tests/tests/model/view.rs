@@ -75,8 +75,9 @@ impl Book {
         let one = &self.reservations[no];
         let is_over = !one.is_live() && !matches!(one.state, State::Confirmed);
         one.order.or_else(|| {
-            let its = self.payments_of(no).into_iter().map(|payment| &self.payments[payment]);
-            let first = its.filter(|_| is_over).find(|payment| !matches!(payment.place, MoneyPlace::Parked { .. }))?;
+            let its: Vec<_> = self.payments_of(no).into_iter().map(|payment| &self.payments[payment]).collect();
+            let waits = its.iter().all(|payment| matches!(payment.place, MoneyPlace::Parked { .. }));
+            let first = its.first().filter(|_| is_over && !waits)?;
             Some(Order { placed_at: first.at, amount: self.price_of(one.quantity) })
         })
     }

@@ -41,13 +41,24 @@ fn copy_generation(from: &Path, to: &Path) -> Result<(), DirectoryError> {
     if let Some(name) = names_in(from)?.iter().find(|name| is_records(name)) {
         return file(&from.join(name), &to.join(name));
     }
-    tree(&database(from), &to.join("sled"))
+    let kind = if database(from, FJALL).exists() { FJALL } else { SLED };
+    tree(&database(from, kind), &to.join(kind.own))
 }
 
+/// The names of a kind of database, and of a copy of it from before it was opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) own: &'static str,
+    aside: &'static str,
+}
+
+pub(super) const SLED: Kind = Kind { own: "sled", aside: "aside" };
+pub(super) const FJALL: Kind = Kind { own: "fjall", aside: "aside-fjall" };
+
 /// Where a generation's database is, as it was before anything opened it.
-pub(super) fn database(generation: &Path) -> PathBuf {
-    let aside = generation.join("aside");
-    if aside.exists() { aside } else { generation.join("sled") }
+pub(super) fn database(generation: &Path, kind: Kind) -> PathBuf {
+    let aside = generation.join(kind.aside);
+    if aside.exists() { aside } else { generation.join(kind.own) }
 }
 
 /// Copies a database's directory.

@@ -1,7 +1,7 @@
 //! The records of one partition's generations, oldest first, from the private copy.
 
-use super::copy::{database, is_generation, is_records, names_in, tree};
-use super::{DirectoryError, failed};
+use super::copy::{FJALL, SLED, database, is_generation, is_records, names_in, tree};
+use super::{DirectoryError, failed, journal};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -27,13 +27,18 @@ fn generation(original: &Path, copy: &Path) -> Result<Vec<Vec<u8>>, DirectoryErr
         let path = copy.join(name);
         return std::fs::read(&path).map(|bytes| split(&bytes)).map_err(failed("read", &path));
     }
-    let first = match open_and_read(&copy.join("sled")) {
+    let in_fjall = copy.join(FJALL.own);
+    if in_fjall.exists() {
+        let entries = journal::entries(&in_fjall)?;
+        return Ok(entries.into_iter().map(|(key, value)| under_its_number(&key, value)).collect());
+    }
+    let first = match open_and_read(&copy.join(SLED.own)) {
         Ok(records) => return Ok(records),
         Err(first) => first,
     };
     // sled's own snapshots may be what keeps it from opening; the log is whole without them.
     let again = copy.join("again");
-    tree(&database(original), &again)?;
+    tree(&database(original, SLED), &again)?;
     for name in names_in(&again)?.iter().filter(|name| name.starts_with("snap.")) {
         std::fs::remove_file(again.join(name)).map_err(failed("remove", &again))?;
     }
@@ -49,10 +54,7 @@ fn open_and_read(dir: &Path) -> Result<Vec<Vec<u8>>, String> {
         let mut records = Vec::new();
         for entry in db.iter() {
             let (key, value) = entry?;
-            // What stands under another record's number is no record: nothing, which the chain takes for damage.
-            let mut number: Vec<u8> = value.get(NUMBER_AT).unwrap_or_default().to_vec();
-            number.reverse();
-            records.push(if number == key.as_ref() { value.to_vec() } else { Vec::new() });
+            records.push(under_its_number(&key, value.to_vec()));
         }
         Ok(records)
     };
@@ -61,6 +63,13 @@ fn open_and_read(dir: &Path) -> Result<Vec<Vec<u8>>, String> {
         Ok(read) => read.map_err(|error| error.to_string()),
         Err(_) => Err("sled panicked".to_owned()),
     }
+}
+
+/// What stands under another record's number is no record: nothing, which the chain takes for damage.
+fn under_its_number(key: &[u8], value: Vec<u8>) -> Vec<u8> {
+    let mut number: Vec<u8> = value.get(NUMBER_AT).unwrap_or_default().to_vec();
+    number.reverse();
+    if number == key { value } else { Vec::new() }
 }
 
 /// A flat file into its records. What does not make one is given as it is, for the chain to refuse.

@@ -1,12 +1,13 @@
 //! A whole data directory: a private copy of it, and every log in the copy.
 //!
-//! Opening a sled database after an unclean stop writes over what lies behind the first tear, so nothing of the
+//! Opening a database after an unclean stop writes over what lies behind the first tear, or cuts it, so nothing of the
 //! original is ever opened. A server may run on it meanwhile; what it writes can tear the copy, so a copy that does not
 //! hold is made again if the original changed under it.
 
 mod copy;
 mod generation;
 mod identity;
+mod journal;
 
 use crate::chain::{Anchor, Damage};
 use crate::record::{Bytes, Fault};

@@ -13,7 +13,7 @@ impl Item {
     /// Since when an order is placed and what it is. Money may come for a reservation that was never ordered: what
     /// became of that is told as if there had been an order.
     pub(crate) fn order_of(&self, ordinal: Ordinal, reservation: &Reservation) -> Option<(Timestamp, OrderState)> {
-        let unordered = || self.books.first_settled_of(ordinal);
+        let unordered = || self.books.first_money_of(ordinal);
         match &reservation.state {
             ReservationState::Waiting if self.ended(reservation).is_none() => None,
             ReservationState::Part => None,
@@ -74,8 +74,11 @@ impl Item {
     ) -> Option<Body> {
         let told = self.order_with_refund(ordinal, acceptance, None, capture)?;
         let Body::Order(order) = told else { return None };
-        let ordered_at = self.reservation(ordinal)?.state.ordered_at().filter(|placed| *placed <= acceptance.at);
-        let placed_at = ordered_at.or_else(|| self.books.first_settled_then(ordinal, acceptance.at))?;
+        // An order that is as old as the payment honoured for it was never placed: whoever places one has a hold, and
+        // what is honoured late had lost it long ago.
+        let honoured_at = self.books.paid_at(ordinal);
+        let ordered_at = self.reservation(ordinal)?.state.ordered_at().filter(|placed| Some(*placed) != honoured_at);
+        let placed_at = ordered_at.or_else(|| self.books.first_money_of(ordinal))?;
         Some(Body::Order(Box::new(OrderView { placed_at, ..*order })))
     }
 

@@ -83,7 +83,7 @@ impl Partition {
 
     /// Since when an order is placed and what it is, as for a reservation's.
     pub(crate) fn order_of(&self, ordinal: Ordinal, found: &Bundle) -> Option<(Timestamp, OrderState)> {
-        let unordered = || self.books.first_settled_of(ordinal);
+        let unordered = || self.books.first_money_of(ordinal);
         match &found.state {
             BundleState::Held(hold) => {
                 Some((hold.ordered_at?, OrderState::AwaitingPayment { expires_at: hold.release_at }))

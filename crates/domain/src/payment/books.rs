@@ -1,6 +1,8 @@
 //! The books of one stream (an item's, or a partition's for its bundles): every capture and where its money is, every
 //! report that is known. Changed only by payment events; what an event means for units is its owner's business.
 
+mod parts;
+
 use super::event::{PaymentEvent, RefundReason, SettledBy, UnclaimedBecause};
 use super::judge::tell_of_one;
 use super::ledger::{Ledger, Pot};
@@ -440,44 +442,6 @@ impl Books {
         };
         self.given_back.remove(&no);
         self.move_to(no, MoneyPlace::Refunded { reason, since, at, by: by.clone() });
-    }
-
-    /// All facts, in an order that depends on nothing but the events.
-    pub(crate) fn to_parts(&self) -> BooksParts {
-        BooksParts {
-            captures: self.captures.clone(),
-            orders: self.orders.iter().map(|(&owner, book)| (owner, book.clone())).collect(),
-            reports: self.reports.iter().cloned().collect(),
-            early: self
-                .early
-                .iter()
-                .map(|((payment, provider), early)| (*provider, payment.clone(), early.clone()))
-                .collect(),
-            given_back: self.given_back.iter().copied().collect(),
-        }
-    }
-
-    /// The books with these facts; the timers of what is parked are the owner's to arm.
-    pub(crate) fn from_parts(parts: BooksParts) -> Result<Self, String> {
-        let mut books = Self { orders: parts.orders.into_iter().collect(), ..Self::default() };
-        for (no, record) in (0..).map(CaptureNo).zip(parts.captures) {
-            books.ledger.captured(record.capture.amount, record.place.pot());
-            if record.place.pot() == Pot::Due {
-                books.due.insert(no);
-            }
-            let key = (record.capture.payment.clone(), record.capture.provider);
-            if books.by_payment.insert(key, no).is_some() {
-                return Err("a payment is captured twice".to_owned());
-            }
-            if !books.order(record.owner).is_some_and(|book| book.captures.contains(&no)) {
-                return Err("a capture without its order".to_owned());
-            }
-            books.captures.push(record);
-        }
-        books.given_back = parts.given_back.into_iter().collect();
-        books.reports = parts.reports.into_iter().collect();
-        books.early = parts.early.into_iter().map(|(by, payment, early)| ((payment, by), early)).collect();
-        Ok(books)
     }
 
     /// Counts the money anew and compares (invariant 27).

@@ -23,20 +23,16 @@ pub(crate) enum Settling {
 }
 
 impl Books {
-    /// When the first money came that did not wait.
-    pub(crate) fn first_settled_of(&self, owner: Ordinal) -> Option<Timestamp> {
-        let settled = |place: &MoneyPlace| !matches!(place, MoneyPlace::Parked { .. });
-        self.captures_of(owner).find_map(|known| settled(&known.record.place).then_some(known.record.at))
+    /// When the first money came, if any of it does not wait. The first stays the first, so this is the same in an answer
+    /// and whenever that is given again.
+    pub(crate) fn first_money_of(&self, owner: Ordinal) -> Option<Timestamp> {
+        let waits = |known: Known<'_>| matches!(known.record.place, MoneyPlace::Parked { .. });
+        if self.captures_of(owner).all(waits) { None } else { Some(self.captures_of(owner).next()?.record.at) }
     }
 
-    /// The same as it was at `then`, for an answer that is given again: what was parked then had not settled.
-    pub(crate) fn first_settled_then(&self, owner: Ordinal, then: Timestamp) -> Option<Timestamp> {
-        let settled = |place: &MoneyPlace| match place {
-            MoneyPlace::Parked { .. } => false,
-            MoneyPlace::Kept => true,
-            MoneyPlace::Due { since, .. } | MoneyPlace::Refunded { since, .. } => *since <= then,
-        };
-        self.captures_of(owner).find_map(|known| settled(&known.record.place).then_some(known.record.at))
+    /// When the payment came that paid the order.
+    pub(crate) fn paid_at(&self, owner: Ordinal) -> Option<Timestamp> {
+        self.captures_of(owner).find(|known| known.record.paid_its_order()).map(|known| known.record.at)
     }
 
     /// A paid order shows a refund only if it was refunded itself; a surplus capture leaves it paid.

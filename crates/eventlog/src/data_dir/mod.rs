@@ -3,16 +3,16 @@
 //! ```text
 //! data.toml            format, partition count, log ids; written once, last of all that creation writes
 //! lock                 locked while a process uses the directory; holds its process id
-//! partition-000/ …     see `sled_log`
+//! partition-000/ …     see `disk_log`
 //! ```
 
 mod identity;
 
 use crate::disk;
+use crate::disk_log::DiskLog;
 use crate::ids::LogId;
 use crate::limits::PARTITIONS_MAX;
 use crate::log::LogError;
-use crate::sled_log::SledLog;
 use domain::ids::PartitionNo;
 use identity::Identity;
 use rustix::fs::{FlockOperation, flock};
@@ -175,7 +175,7 @@ fn create(path: &Path, partitions: PartitionCount) -> Result<Identity, DataDirEr
     disk::sync_above(path)?;
     let identity = Identity::draw(partitions);
     for (no, log_id) in identity.logs() {
-        SledLog::create(&partition_path(path, no), log_id)?;
+        DiskLog::create(&partition_path(path, no), log_id)?;
     }
     disk::write_whole(&path.join("data.toml"), identity.to_text().as_bytes())?;
     Ok(identity)

@@ -70,12 +70,12 @@ fn a_damaged_identity_is_not_used() {
 
 #[test]
 fn every_partition_has_a_log_of_its_own() {
-    use crate::{ChainPoint, EventLog, RecordNo, SledLog, SledOptions, recover};
+    use crate::{ChainPoint, DiskLog, DiskOptions, EventLog, RecordNo, recover};
     let root = fresh();
     for epoch in 1..=2 {
         let dir = DataDir::open(root.path(), count(2)).expect("it opens");
         for partition in dir.partitions() {
-            let log = SledLog::open(&partition.path, partition.log_id, SledOptions::default());
+            let log = DiskLog::open(&partition.path, partition.log_id, DiskOptions::default());
             let mut log = log.expect("its directory was laid out");
             recover(&mut log, ChainPoint::START, &mut |_| {}).expect("it is intact");
             assert_eq!(log.claim("tests").expect("it was recovered").epoch.0, epoch);
@@ -85,6 +85,6 @@ fn every_partition_has_a_log_of_its_own() {
     }
     let swapped = DataDir::open(root.path(), count(2)).expect("it opens").partitions().collect::<Vec<_>>();
     let (Some(first), Some(second)) = (swapped.first(), swapped.last()) else { panic!("two partitions") };
-    let refused = SledLog::open(&first.path, second.log_id, SledOptions::default()).expect_err("another log's files");
+    let refused = DiskLog::open(&first.path, second.log_id, DiskOptions::default()).expect_err("another log's files");
     assert!(refused.to_string().contains("belongs to log"), "{refused}");
 }

@@ -41,6 +41,7 @@ fn arg(setting: &Setting) -> Arg {
     let long_help = [setting.help, setting.more].join(".\n").trim_end_matches(['\n', '.']).to_owned();
     Arg::new(setting.key)
         .long(setting.flag)
+        .visible_aliases(setting.alias)
         .env(setting.variable)
         .value_name(setting.value_name)
         .default_value(setting.default)

@@ -15,7 +15,7 @@ pub(crate) use show::show;
 
 use crate::tokens::Secret;
 use api::PeerNetwork;
-use eventlog::PartitionCount;
+use eventlog::{PartitionCount, StorageEngine};
 use layers::Layers;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     /// Partitions of a new data directory.
     pub(crate) partitions: PartitionCount,
+    /// What new generations of the log are made with.
+    pub(crate) log_engine: StorageEngine,
     /// How long after a restart no hold ends.
     pub(crate) restart_grace: Duration,
     /// The operators' token, if configured.
@@ -115,6 +117,7 @@ impl Settings {
             admin_listen: value(layers, "admin_listen")?,
             data_dir: value(layers, "data_dir")?,
             partitions,
+            log_engine: value(layers, "log_engine")?,
             restart_grace: Duration::from_millis(value(layers, "restart_grace_ms")?),
             admin_token: secret(layers, "admin_token")?,
             service_token: secret(layers, "service_token")?,
@@ -217,6 +220,9 @@ mod tests {
         assert!(load("partitions", "257").is_err());
         assert!(load("gateway.peers", "10.0.0.0/33").is_err());
         assert!(load("log.format", "xml").is_err());
+        let error = load("log_engine", "rocks").expect_err("it is refused").to_string();
+        assert!(error.contains("`log_engine`") && error.contains("`sled` or `fjall`"), "{error}");
+        assert_eq!(load("log_engine", "fjall").expect("it is one").log_engine, StorageEngine::Fjall);
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub(crate) struct Setting {
     pub(crate) flag: &'static str,
     /// Its environment variable.
     pub(crate) variable: &'static str,
+    /// Another name of its flag, shorter.
+    pub(crate) alias: Option<&'static str>,
     /// What the value is, for `--help`.
     pub(crate) value_name: &'static str,
     /// What it is when nobody says; without one it is optional.
@@ -41,7 +43,18 @@ const RUNNING: &str = "Running";
 type Names = [&'static str; 3];
 
 const fn plain(heading: &'static str, [key, flag, variable]: Names, value_name: &'static str) -> Setting {
-    Setting { key, flag, variable, value_name, default: None, is_secret: false, heading, help: "", more: "" }
+    Setting {
+        key,
+        flag,
+        variable,
+        alias: None,
+        value_name,
+        default: None,
+        is_secret: false,
+        heading,
+        help: "",
+        more: "",
+    }
 }
 
 /// Every setting of the server.
@@ -69,6 +82,14 @@ pub(crate) const SETTINGS: &[Setting] = &[
         help: "Into how many partitions a new data directory is divided, 1 to 256",
         more: "Fixed when the data directory is created; each partition has a log and a committer of its own.",
         ..plain(DATA, ["partitions", "partitions", "HOLDFAST_PARTITIONS"], "COUNT")
+    },
+    Setting {
+        alias: Some("log"),
+        default: Some("sled"),
+        help: "What the log's records lie in until their generation is closed: `sled` or `fjall`",
+        more: "It decides what new generations are made with; those that are there are read with what they hold, so \
+               it may change at any restart.",
+        ..plain(DATA, ["log_engine", "log-engine", "HOLDFAST_LOG_ENGINE"], "ENGINE")
     },
     Setting {
         default: Some("30000"),

@@ -17,8 +17,8 @@ use domain::turn::Turn;
 use domain::units::{Quantity, StockChange, Units};
 use engine::fold::Folded;
 use eventlog::{
-    Appended, Chain, ChainPoint, DataDir, EncodedEvent, EventLog, LocalLog, LogId, MemoryDisk, MemoryLog,
-    PartitionCount, SledLog, SledOptions, StreamEvent, encode_item_event, encode_partition_event, recover,
+    Appended, Chain, ChainPoint, DataDir, DiskLog, DiskOptions, EncodedEvent, EventLog, LocalLog, LogId, MemoryDisk,
+    MemoryLog, PartitionCount, StreamEvent, encode_item_event, encode_partition_event, recover,
 };
 use replay::{Ask, Logs, PartitionReplayed, ReplayError, Source, Wanted, Workplace, replay_partition};
 use std::collections::BTreeMap;
@@ -78,12 +78,12 @@ pub struct Shop<L> {
     _data_dir: Option<DataDir>,
 }
 
-impl Shop<SledLog> {
+impl Shop<DiskLog> {
     /// In a new data directory of one partition.
     pub fn on_disk(dir: &Path) -> Self {
         let data_dir = DataDir::open(dir, PartitionCount::ONE).expect("a data directory");
         let place = data_dir.partitions().next().expect("a partition");
-        let log = SledLog::open(&place.path, place.log_id, SledOptions::default()).expect("a log");
+        let log = DiskLog::open(&place.path, place.log_id, DiskOptions::default()).expect("a log");
         Self::start(log, Some(data_dir))
     }
 

@@ -1,34 +1,28 @@
-//! One open sled database: the only module that calls sled. How and why: docs/log-format.md, "sled, used safely".
+//! A generation in sled: the only module that calls sled. How and why: docs/log-format.md, "sled, used safely".
 //!
 //! `flush` alone is not durable on Linux (it ends in `sync_file_range`), so every commit also syncs through a
 //! descriptor of our own, opened before the first write: syncing works per inode, and only our own descriptor tells
 //! us of errors that sled's background thread merely logs. `flush_async` is never called: several at once deadlock.
 
-use super::options::SyncFile;
+use super::{Store, guarded_from};
 use crate::disk;
+use crate::disk_log::options::SyncFile;
 use crate::ids::RecordNo;
-use crate::limits::{RECORD_BYTES_MAX, SLED_CACHE_BYTES};
+use crate::limits::{RECORD_BYTES_MAX, SLED_BYTES_PER_BYTE, SLED_CACHE_BYTES};
 use crate::log::LogError;
 use crate::record::Record;
 use std::fs::{File, OpenOptions};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 /// An open sled database. One thread writes; any may read.
-pub(super) struct Live {
+pub(super) struct SledStore {
     db: sled::Db,
     file: File,
     dir: PathBuf,
     sync: SyncFile,
 }
 
-impl std::fmt::Debug for Live {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Live").field("dir", &self.dir).finish_non_exhaustive()
-    }
-}
-
-impl Live {
+impl SledStore {
     /// Opens or creates the database, and syncs all that opening wrote. Destructive after an unclean stop: `opening`
     /// keeps a copy.
     pub(super) fn open(dir: &Path, sync: &SyncFile) -> Result<Self, LogError> {
@@ -42,10 +36,10 @@ impl Live {
         let db_path = dir.join("db");
         let file = OpenOptions::new().read(true).write(true).open(&db_path);
         let file = file.map_err(LogError::io("open", &db_path))?;
-        let live = Self { db, file, dir: dir.to_owned(), sync: sync.clone() };
-        live.sync_all_files()?;
-        live.check_nothing_spilled()?;
-        Ok(live)
+        let store = Self { db, file, dir: dir.to_owned(), sync: sync.clone() };
+        store.sync_all_files()?;
+        store.check()?;
+        Ok(store)
     }
 
     fn sync_all_files(&self) -> Result<(), LogError> {
@@ -61,14 +55,19 @@ impl Live {
         self.dir.join("blobs")
     }
 
-    /// Values that spill into blob files are never synced. None may.
-    pub(super) fn check_nothing_spilled(&self) -> Result<(), LogError> {
+    fn refused(&self, action: &'static str, message: String) -> LogError {
+        LogError::Engine { action, path: self.dir.clone(), message }
+    }
+}
+
+impl Store for SledStore {
+    fn check(&self) -> Result<(), LogError> {
+        // Values that spill into blob files are never synced. None may.
         let path = self.blobs();
         if disk::names_in(&path)?.is_empty() { Ok(()) } else { Err(LogError::Spilled { path }) }
     }
 
-    /// Writes records and returns once they are durable.
-    pub(super) fn write(&self, records: &[Record]) -> Result<(), LogError> {
+    fn write(&self, records: &[Record]) -> Result<(), LogError> {
         for record in records {
             let bytes = record.bytes().as_ref();
             assert!(bytes.len() <= RECORD_BYTES_MAX, "a record is cut to fit when it is framed");
@@ -78,19 +77,12 @@ impl Live {
         self.commit()
     }
 
-    /// Makes everything written so far durable.
-    pub(super) fn commit(&self) -> Result<(), LogError> {
+    fn commit(&self) -> Result<(), LogError> {
         guarded("flush", &self.dir, || self.db.flush())?;
         (self.sync)(&self.file).map_err(LogError::io("sync", self.dir.join("db")))
     }
 
-    /// Up to `limit` records from `from` to `upto`, by key. A gap in the numbers ends the list before it.
-    pub(super) fn read(
-        &self,
-        from: RecordNo,
-        upto: RecordNo,
-        limit: usize,
-    ) -> Result<Vec<(RecordNo, Vec<u8>)>, LogError> {
+    fn read(&self, from: RecordNo, upto: RecordNo, limit: usize) -> Result<Vec<(RecordNo, Vec<u8>)>, LogError> {
         let range = from.0.to_be_bytes()..=upto.0.to_be_bytes();
         guarded("read", &self.dir, || {
             let mut found = Vec::new();
@@ -105,8 +97,7 @@ impl Live {
         })
     }
 
-    /// The first and the last key.
-    pub(super) fn ends(&self) -> Result<Option<(RecordNo, RecordNo)>, LogError> {
+    fn ends(&self) -> Result<Option<(RecordNo, RecordNo)>, LogError> {
         let ends = guarded("read", &self.dir, || Ok((self.db.first()?, self.db.last()?)))?;
         let number = |key: &sled::IVec| key.as_ref().try_into().map(u64::from_be_bytes).map(RecordNo);
         match ends {
@@ -118,8 +109,8 @@ impl Live {
         }
     }
 
-    /// Removes the records from `from` to the end, the last one first: what a crash leaves is a shorter tail.
-    pub(super) fn remove_from(&self, from: RecordNo) -> Result<(), LogError> {
+    fn remove_from(&self, from: RecordNo) -> Result<(), LogError> {
+        // The last one first: what a crash leaves is a shorter tail.
         loop {
             let last = guarded("read", &self.dir, || self.db.last())?;
             match last {
@@ -131,20 +122,19 @@ impl Live {
         }
     }
 
-    fn refused(&self, action: &'static str, message: String) -> LogError {
-        LogError::Engine { action, path: self.dir.clone(), message }
-    }
-
-    /// Flushes, closes, and syncs what closing wrote.
-    pub(super) fn close(self) -> Result<(), LogError> {
+    fn close(self: Box<Self>) -> Result<(), LogError> {
         self.commit()?;
-        let Self { db, file, dir, .. } = self;
+        let Self { db, file, dir, .. } = *self;
         guarded("close", &dir, || {
             drop(db);
             Ok(())
         })?;
         file.sync_all().map_err(LogError::io("sync", dir.join("db")))?;
         disk::sync_dir(&dir)
+    }
+
+    fn record_bytes(&self) -> u64 {
+        std::fs::metadata(self.dir.join("db")).map_or(0, |file| file.len()) / SLED_BYTES_PER_BYTE
     }
 }
 
@@ -162,22 +152,10 @@ fn open_unlocked(config: &sled::Config) -> Result<sled::Db, sled::Error> {
     }
 }
 
-/// Calls sled; its errors and its panics become errors of ours.
 fn guarded<T>(action: &'static str, dir: &Path, call: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, LogError> {
-    let refused = |message| LogError::Engine { action, path: dir.to_owned(), message };
-    match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) if is_disk_full(&error) => Err(LogError::DiskFull),
-        Ok(Err(error)) => Err(refused(error.to_string())),
-        Err(panic) => Err(refused(format!("it panicked: {}", words(panic.as_ref())))),
-    }
+    guarded_from(action, dir, is_disk_full, call)
 }
 
 fn is_disk_full(error: &sled::Error) -> bool {
     matches!(error, sled::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull)
-}
-
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without words".to_owned())
 }

@@ -2,10 +2,10 @@
 
 use super::layout::{GenerationDir, Layout, generation_no, sealed_first};
 use super::live::Live;
-use super::options::SyncFile;
+use super::options::{DiskOptions, StorageEngine};
 use super::sealed::{Sealed, seal};
 use super::shared::{Body, Generation, Shared};
-use super::{SledLog, opening};
+use super::{DiskLog, opening};
 use crate::anchor;
 use crate::disk;
 use crate::ids::{ChainPoint, LogId, RecordNo};
@@ -37,19 +37,20 @@ fn numbers(layout: &Layout) -> Result<Vec<u32>, LogError> {
 
 /// The databases there are: of the current generation, and of closed ones that are not sealed yet.
 pub(super) fn databases(layout: &Layout) -> Result<Vec<PathBuf>, LogError> {
-    let all = numbers(layout)?.into_iter().map(|no| layout.generation(no).sled());
+    let generations = numbers(layout)?.into_iter().map(|no| layout.generation(no));
+    let all = generations.flat_map(|at| StorageEngine::ALL.map(|engine| at.database(engine)));
     Ok(all.filter(|database| database.exists()).collect())
 }
 
 /// Opens every generation; creates the first one in a new log.
-pub(super) fn open_all(layout: &Layout, clean: bool, sync: &SyncFile) -> Result<Opened, LogError> {
+pub(super) fn open_all(layout: &Layout, clean: bool, options: &DiskOptions) -> Result<Opened, LogError> {
     let mut numbers = numbers(layout)?;
     if numbers.is_empty() {
         numbers.push(1);
     }
     let mut generations: Vec<Generation> = Vec::new();
     for no in numbers {
-        let generation = open_one(no, layout.generation(no), clean, sync, generations.last())?;
+        let generation = open_one(no, layout.generation(no), clean, options, generations.last())?;
         generations.push(generation);
     }
     let last = generations.last().map_or(Ok(RecordNo(0)), last_of)?;
@@ -59,7 +60,7 @@ pub(super) fn open_all(layout: &Layout, clean: bool, sync: &SyncFile) -> Result<
         Some(Body::Live(live)) => Arc::clone(live),
         Some(Body::Sealed(_)) | None => return Err(no_current(layout)),
     };
-    let current_bytes = generations.last().map_or(0, |newest| bytes_estimate(&newest.dir));
+    let current_bytes = current.record_bytes();
     Ok(Opened { generations, current, current_bytes, last })
 }
 
@@ -78,7 +79,7 @@ fn open_one(
     no: u32,
     dir: GenerationDir,
     clean: bool,
-    sync: &SyncFile,
+    options: &DiskOptions,
     before: Option<&Generation>,
 ) -> Result<Generation, LogError> {
     disk::create_dir(dir.dir())?;
@@ -87,11 +88,13 @@ fn open_one(
     if let Some(first) = sealed {
         // A crash may have come between the flat file and the removal of what it replaces.
         opening::forget_aside(&dir)?;
-        disk::remove_tree(&dir.sled())?;
+        for engine in StorageEngine::ALL {
+            disk::remove_tree(&dir.database(engine))?;
+        }
         let sealed = Sealed::new(dir.sealed(first), first);
         return Ok(Generation { no, dir, first, body: Body::Sealed(sealed) });
     }
-    let live = opening::open(&dir, clean, sync)?;
+    let live = opening::open(&dir, clean, options)?;
     let first = match live.ends()? {
         Some((first, _)) => first,
         None => before.map_or(Ok(RecordNo(0)), last_of)?.next(),
@@ -108,13 +111,7 @@ fn last_of(generation: &Generation) -> Result<RecordNo, LogError> {
     }
 }
 
-/// How many bytes of records a database holds, by the size of its file.
-fn bytes_estimate(dir: &GenerationDir) -> u64 {
-    let size = std::fs::metadata(dir.sled().join("db")).map_or(0, |file| file.len());
-    size / crate::limits::SLED_BYTES_PER_BYTE
-}
-
-impl SledLog {
+impl DiskLog {
     pub(super) fn rotate_generation(&mut self) -> Result<(), LogError> {
         let tail = self.shared.durable().record;
         let (newest, first) =
@@ -122,13 +119,13 @@ impl SledLog {
         if tail < first {
             return Ok(());
         }
-        self.current.check_nothing_spilled()?;
+        self.current.check()?;
         // From here on a torn tail can only lie in the new generation.
         self.store_anchor()?;
         let no = newest.saturating_add(1);
         let dir = self.layout.generation(no);
         disk::create_dir(dir.dir())?;
-        let live = Arc::new(Live::open(&dir.sled(), &self.options.sync)?);
+        let live = Arc::new(Live::open(&dir, self.options.engine, &self.options.sync)?);
         self.current = Arc::clone(&live);
         self.generation_bytes = 0;
         self.shared.generations_mut().push(Generation { no, dir, first: tail.next(), body: Body::Live(live) });
@@ -213,8 +210,9 @@ fn seal_one(shared: &Shared, work: Work) -> Result<(), LogError> {
         .find(|generation| generation.no == work.no)
         .map(|generation| std::mem::replace(&mut generation.body, Body::Sealed(sealed)));
     drop(generations);
+    let engine = work.live.engine();
     // The last two hands on the database let go here, outside the lock: closing takes a while.
     drop(replaced);
     drop(work.live);
-    disk::remove_tree(&work.dir.sled())
+    disk::remove_tree(&work.dir.database(engine))
 }

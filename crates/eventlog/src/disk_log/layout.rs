@@ -7,13 +7,13 @@
 //! gen-00000001/              a closed generation
 //!   from-<record>.records    its records, one after another
 //! gen-00000002/              the current generation
-//!   sled/                    sled's own files
-//!   aside/                   a copy of them, from before an unclean open, until the chain was checked
+//!   sled/ or fjall/          the storage engine's own files
+//!   aside/ or aside-fjall/   a copy of them, from before an unclean open, until the chain was checked
 //! ```
 
-use std::path::{Path, PathBuf};
-
+use super::options::StorageEngine;
 use crate::ids::RecordNo;
+use std::path::{Path, PathBuf};
 
 /// The directory of one partition.
 #[derive(Clone, Debug)]
@@ -63,20 +63,29 @@ impl GenerationDir {
         &self.dir
     }
 
-    pub(crate) fn sled(&self) -> PathBuf {
-        self.dir.join("sled")
+    /// What it was made with. Where a crash came while the database was put back, only the copy aside tells.
+    pub(crate) fn engine(&self) -> Option<StorageEngine> {
+        let is_there = |engine: &StorageEngine| self.database(*engine).exists() || self.aside(*engine).exists();
+        StorageEngine::ALL.into_iter().find(is_there)
     }
 
-    pub(crate) fn aside(&self) -> PathBuf {
-        self.dir.join("aside")
+    pub(crate) fn database(&self, engine: StorageEngine) -> PathBuf {
+        self.dir.join(engine.name())
     }
 
-    pub(crate) fn aside_unfinished(&self) -> PathBuf {
-        self.dir.join("aside.tmp")
+    pub(crate) fn aside(&self, engine: StorageEngine) -> PathBuf {
+        self.dir.join(match engine {
+            StorageEngine::Sled => "aside",
+            StorageEngine::Fjall => "aside-fjall",
+        })
     }
 
-    pub(crate) fn restoring(&self) -> PathBuf {
-        self.dir.join("sled.tmp")
+    pub(crate) fn aside_unfinished(&self, engine: StorageEngine) -> PathBuf {
+        self.aside(engine).with_extension("tmp")
+    }
+
+    pub(crate) fn restoring(&self, engine: StorageEngine) -> PathBuf {
+        self.database(engine).with_extension("tmp")
     }
 
     pub(crate) fn sealed(&self, first: RecordNo) -> PathBuf {

@@ -1,7 +1,8 @@
-//! The default engine: sled 0.34.7, used in the one way that was measured to keep what it acknowledges.
+//! The log on disk. Its current generation lies in a storage engine, sled 0.34.7 or fjall 2, each used in the one way
+//! that keeps what it acknowledges; closed ones are flat files.
 //!
-//! Whichever single thread owns a [`SledLog`] is the only writer. Readers, the anchor's thread, the watchdog and the
-//! sealing of closed generations run beside it and never write to sled.
+//! Whichever single thread owns a [`DiskLog`] is the only writer. Readers, the anchor's thread, the watchdog and the
+//! sealing of closed generations run beside it and never write to the engine.
 
 mod clean;
 mod generations;
@@ -13,7 +14,7 @@ mod options;
 mod sealed;
 mod shared;
 
-pub use options::{OnStall, SledOptions, SyncFile};
+pub use options::{DiskOptions, OnStall, StorageEngine, SyncFile};
 
 use crate::admission::{Admission, Standing, admit};
 use crate::anchor;
@@ -24,16 +25,16 @@ use crate::record::{Chain, Record};
 use keeper::{Ticker, Watch};
 use layout::Layout;
 use live::Live;
-use shared::{Body, Shared, SledReader};
+use shared::{Body, DiskReader, Shared};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// A log in a directory of its own.
 #[derive(Debug)]
-pub struct SledLog {
+pub struct DiskLog {
     layout: Layout,
-    options: SledOptions,
+    options: DiskOptions,
     shared: Arc<Shared>,
     current: Arc<Live>,
     anchor: ChainPoint,
@@ -68,7 +69,7 @@ impl Drop for Background {
     }
 }
 
-impl SledLog {
+impl DiskLog {
     /// Lays out an empty log in a directory that holds none. Done once, when a data directory is created: a log that
     /// later lacks its anchor is damaged, not new.
     ///
@@ -85,11 +86,11 @@ impl SledLog {
     ///
     /// # Errors
     /// [`LogError::Unopenable`] says in words what happened and what to do.
-    pub fn open(dir: &Path, log_id: LogId, options: SledOptions) -> Result<Self, LogError> {
+    pub fn open(dir: &Path, log_id: LogId, options: DiskOptions) -> Result<Self, LogError> {
         let layout = Layout::new(dir);
         let anchor = generations::load_anchor(&layout, log_id)?;
         let clean = options.is_throwaway_copy || clean::take(&layout, &generations::databases(&layout)?)?;
-        let opened = generations::open_all(&layout, clean, &options.sync)?;
+        let opened = generations::open_all(&layout, clean, &options)?;
         // Until recovery has checked it, everything that is there may be read.
         let seen = ChainPoint { record: opened.last, ..ChainPoint::START };
         let shared = Arc::new(Shared::new(log_id, opened.generations, seen));
@@ -178,7 +179,7 @@ impl SledLog {
     }
 }
 
-impl EventLog for SledLog {
+impl EventLog for DiskLog {
     fn log_id(&self) -> LogId {
         self.shared.log_id
     }
@@ -211,7 +212,7 @@ impl EventLog for SledLog {
     }
 
     fn reader(&self) -> Arc<dyn LogReader> {
-        Arc::new(SledReader(Arc::clone(&self.shared)))
+        Arc::new(DiskReader(Arc::clone(&self.shared)))
     }
 
     fn rotation_due(&self) -> bool {
@@ -256,7 +257,7 @@ impl EventLog for SledLog {
     }
 }
 
-impl LocalLog for SledLog {
+impl LocalLog for DiskLog {
     fn anchor(&self) -> ChainPoint {
         self.anchor
     }

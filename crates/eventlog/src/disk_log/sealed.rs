@@ -1,7 +1,8 @@
 //! Closed generations: one flat file of records, one after another, that never changes again.
 //!
-//! sled writes some six bytes per byte and rewrites files when it opens them. What is closed needs neither: its
-//! records are copied into a plain file, checked on the way, and sled's files go. Any program can read it.
+//! sled writes some six bytes per byte and rewrites files when it opens them; fjall holds in memory what lies in its
+//! journal. What is closed needs neither: its records are copied into a plain file, checked on the way, and the
+//! engine's files go. Any program can read it.
 
 use super::layout::GenerationDir;
 use super::live::Live;
@@ -148,7 +149,8 @@ fn read_up_to(file: &File, to: &mut [u8], offset: u64) -> std::io::Result<usize>
     Ok(filled)
 }
 
-/// Copies a closed generation's records into their flat file, checking the chain on the way. sled's files stay.
+/// Copies a closed generation's records into their flat file, checking the chain on the way. The engine's files
+/// stay.
 pub(super) fn seal(
     at: &GenerationDir,
     live: &Live,
@@ -164,7 +166,7 @@ pub(super) fn seal(
     while next <= last {
         let batch = live.read(next, last, READ_BATCH_RECORDS)?;
         if batch.is_empty() {
-            let place = crate::log::Place { generation: 0, path: at.sled(), offset: None };
+            let place = crate::log::Place { generation: 0, path: live.dir().to_owned(), offset: None };
             return Err(ReadError::Missing { record: next, place }.into());
         }
         for (record, bytes) in batch {

@@ -1,6 +1,6 @@
 //! The clean marker: says that the last stop was a clean one, and what the open databases' files were then.
 //!
-//! Opening sled on files in which a bit has changed writes over everything behind it. So the marker holds a hash of
+//! Opening an engine on files in which a bit has changed writes over, or cuts, everything behind it. So the marker holds a hash of
 //! the files: only if they still are what they were is opening them without a copy harmless.
 
 use super::layout::Layout;

@@ -1,12 +1,13 @@
-//! What only the sled engine does: files that survive, copies aside, closed generations, anchors and watchdogs.
+//! What only the log on disk does: files that survive, copies aside, closed generations, anchors and watchdogs. Its
+//! generations lie in sled here; `fjall_log` has what is different in the other engine.
 
 mod common;
 
 use common::copy;
 use eventlog::conformance::{append, append_events, contents, event, long_event};
 use eventlog::{
-    Appended, Chain, ChainPoint, EventLog, LocalLog, LogError, LogId, ReadError, Record, RecordNo, RecoverError,
-    Recovered, SledLog, SledOptions, anchor, recover,
+    Appended, Chain, ChainPoint, DiskLog, DiskOptions, EventLog, LocalLog, LogError, LogId, ReadError, Record,
+    RecordNo, RecoverError, Recovered, anchor, recover,
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,7 +28,7 @@ impl Partition {
         let root = if shm.is_dir() { tempfile::tempdir_in(shm) } else { tempfile::tempdir() };
         let root = root.expect("a temporary directory");
         let dir = root.path().join("partition");
-        SledLog::create(&dir, LOG).expect("an empty directory");
+        DiskLog::create(&dir, LOG).expect("an empty directory");
         Self { _root: root, dir }
     }
 
@@ -44,15 +45,15 @@ impl Partition {
         self.dir.join(name)
     }
 
-    fn open_with(&self, options: SledOptions) -> Result<SledLog, LogError> {
-        SledLog::open(&self.dir, LOG, options)
+    fn open_with(&self, options: DiskOptions) -> Result<DiskLog, LogError> {
+        DiskLog::open(&self.dir, LOG, options)
     }
 
-    fn open(&self) -> SledLog {
-        self.open_with(SledOptions::default()).expect("it opens")
+    fn open(&self) -> DiskLog {
+        self.open_with(DiskOptions::default()).expect("it opens")
     }
 
-    fn recovered(&self) -> (SledLog, Result<Recovered, RecoverError>, Vec<u64>) {
+    fn recovered(&self) -> (DiskLog, Result<Recovered, RecoverError>, Vec<u64>) {
         let mut log = self.open();
         let mut seqs = Vec::new();
         let visit = &mut |decoded: eventlog::DecodedEvent| seqs.push(decoded.event.seq().0);
@@ -60,15 +61,15 @@ impl Partition {
         (log, recovered, seqs)
     }
 
-    fn started_with(&self, options: SledOptions) -> (SledLog, Chain) {
+    fn started_with(&self, options: DiskOptions) -> (DiskLog, Chain) {
         let mut log = self.open_with(options).expect("it opens");
         recover(&mut log, ChainPoint::START, &mut |_| {}).expect("it is intact");
         let chain = log.claim("tests").expect("it was recovered").chain;
         (log, chain)
     }
 
-    fn started(&self) -> (SledLog, Chain) {
-        self.started_with(SledOptions::default())
+    fn started(&self) -> (DiskLog, Chain) {
+        self.started_with(DiskOptions::default())
     }
 }
 
@@ -206,10 +207,10 @@ fn a_missing_or_damaged_anchor_stops_with_instructions() {
     Box::new(log).close().expect("it closes");
     let anchor = partition.path("anchor");
     flip(&anchor, 300);
-    let words = partition.open_with(SledOptions::default()).expect_err("it is damaged").to_string();
+    let words = partition.open_with(DiskOptions::default()).expect_err("it is damaged").to_string();
     assert!(words.contains("anchor cannot be used: it is damaged") && words.contains("what to do"), "{words}");
     std::fs::remove_file(anchor).expect("it is removed");
-    let words = partition.open_with(SledOptions::default()).expect_err("it is missing").to_string();
+    let words = partition.open_with(DiskOptions::default()).expect_err("it is missing").to_string();
     assert!(words.contains("it is missing"), "{words}");
     assert!(partition.path("clean").exists(), "nothing was changed");
 }
@@ -217,7 +218,7 @@ fn a_missing_or_damaged_anchor_stops_with_instructions() {
 #[test]
 fn the_anchor_follows_by_itself() {
     let partition = Partition::new();
-    let options = SledOptions { anchor_every: Duration::from_millis(1), ..SledOptions::default() };
+    let options = DiskOptions { anchor_every: Duration::from_millis(1), ..DiskOptions::default() };
     let (mut log, mut chain) = partition.started_with(options);
     append(&mut log, &mut chain, 1..=5);
     let give_up = Instant::now() + Duration::from_secs(10);
@@ -236,7 +237,7 @@ fn after_a_failing_sync_nothing_more_is_acknowledged() {
     let sync = move |file: &std::fs::File| {
         if seen.load(Ordering::SeqCst) { Err(std::io::Error::other("no more")) } else { file.sync_data() }
     };
-    let (mut log, mut chain) = partition.started_with(SledOptions { sync: Arc::new(sync), ..SledOptions::default() });
+    let (mut log, mut chain) = partition.started_with(DiskOptions { sync: Arc::new(sync), ..DiskOptions::default() });
     append(&mut log, &mut chain, 1..=1);
     fails.store(true, Ordering::SeqCst);
     let (expected, records) = (chain.next_record(), chain.frame(&[event(2)]));
@@ -265,7 +266,7 @@ fn a_commit_that_hangs_is_told_once() {
     let (tell, told) = (Mutex::new(tell), Mutex::new(told));
     let hangs = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&hangs);
-    let options = SledOptions {
+    let options = DiskOptions {
         stall_max: Duration::from_millis(20),
         on_stall: Arc::new(move |words| {
             counted.fetch_add(1, Ordering::SeqCst);
@@ -279,7 +280,7 @@ fn a_commit_that_hangs_is_told_once() {
             }
             Ok(())
         }),
-        ..SledOptions::default()
+        ..DiskOptions::default()
     };
     let (mut log, mut chain) = partition.started_with(options);
     append(&mut log, &mut chain, 1..=1);
@@ -372,7 +373,7 @@ fn sealing_that_a_crash_interrupted_is_finished_at_the_next_start() {
 fn rotation_is_due_by_the_bytes_written() {
     let partition = Partition::new();
     let (mut log, mut chain) =
-        partition.started_with(SledOptions { generation_record_bytes: 10_000, ..SledOptions::default() });
+        partition.started_with(DiskOptions { generation_record_bytes: 10_000, ..DiskOptions::default() });
     let mut rotations = 0;
     for _ in 0..10 {
         append_events(&mut log, &mut chain, &(1..=8).map(long_event).collect::<Vec<_>>());
@@ -397,7 +398,7 @@ fn readers_of_a_closed_log_are_told() {
 
 /// Opens and recovers files that something was done to; what comes back, or the error's words.
 fn outcome(partition: &Partition) -> Result<Vec<u64>, String> {
-    let mut log = partition.open_with(SledOptions::default()).map_err(|error| error.to_string())?;
+    let mut log = partition.open_with(DiskOptions::default()).map_err(|error| error.to_string())?;
     let mut seqs = Vec::new();
     let visit = &mut |decoded: eventlog::DecodedEvent| seqs.push(decoded.event.seq().0);
     recover(&mut log, ChainPoint::START, visit).map_err(|error| error.to_string())?;

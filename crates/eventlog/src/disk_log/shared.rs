@@ -35,7 +35,7 @@ impl Generation {
 
     pub(super) fn place_of(&self, record: RecordNo) -> Place {
         let (path, offset): (PathBuf, _) = match &self.body {
-            Body::Live(_) => (self.dir.sled(), None),
+            Body::Live(live) => (live.dir().to_owned(), None),
             Body::Sealed(sealed) => (sealed.path().to_owned(), sealed.offset_of(record)),
         };
         Place { generation: self.no, path, offset }
@@ -117,11 +117,11 @@ impl Shared {
     }
 }
 
-/// Reads a sled log.
+/// Reads a log on disk.
 #[derive(Clone, Debug)]
-pub(super) struct SledReader(pub(super) Arc<Shared>);
+pub(super) struct DiskReader(pub(super) Arc<Shared>);
 
-impl LogReader for SledReader {
+impl LogReader for DiskReader {
     fn log_id(&self) -> LogId {
         self.0.log_id
     }
@@ -136,18 +136,18 @@ impl LogReader for SledReader {
 
     fn read_from(&self, from: RecordNo) -> Records {
         let next = from.max(RecordNo(1));
-        Box::new(SledRecords { shared: Arc::clone(&self.0), next, batch: Vec::new().into_iter(), ended: false })
+        Box::new(DiskRecords { shared: Arc::clone(&self.0), next, batch: Vec::new().into_iter(), ended: false })
     }
 }
 
-struct SledRecords {
+struct DiskRecords {
     shared: Arc<Shared>,
     next: RecordNo,
     batch: std::vec::IntoIter<(RecordNo, Vec<u8>)>,
     ended: bool,
 }
 
-impl Iterator for SledRecords {
+impl Iterator for DiskRecords {
     type Item = Result<(RecordNo, Vec<u8>), ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
