@@ -31,6 +31,8 @@ mod overload;
 mod goals;
 mod report;
 
+pub mod counted;
+
 mod commit;
 mod core;
 
