@@ -31,6 +31,7 @@ mod overload;
 mod goals;
 mod report;
 
+pub mod baseline;
 pub mod counted;
 
 mod commit;
