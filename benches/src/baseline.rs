@@ -71,6 +71,18 @@ impl Found {
     }
 }
 
+impl Count {
+    /// Instructions of one operation, and allocations of one, as they are printed.
+    #[must_use]
+    pub fn of_one(&self) -> [String; 2] {
+        let operations = f64::from(self.operations);
+        [
+            format!("{:.0}", self.instructions as f64 / operations),
+            format!("{:.2}", self.allocations as f64 / operations),
+        ]
+    }
+}
+
 /// Why counts made here cannot be compared with the baseline's, in words; nothing where they can.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Apart {
@@ -215,11 +227,24 @@ mod tests {
         assert!(valgrind.at_all.is_none() && valgrind.by_instructions.is_some());
     }
 
+    fn committed() -> Baseline {
+        serde_json::from_str(include_str!("../baselines/counts.json")).expect("it can be read")
+    }
+
     #[test]
     fn the_committed_baseline_names_everything_that_is_counted() {
-        let committed = include_str!("../baselines/counts.json");
-        let committed: Baseline = serde_json::from_str(committed).expect("it can be read");
+        let committed = committed();
         let names: Vec<&str> = committed.counts.keys().map(String::as_str).collect();
         assert!(ALL.iter().all(|counted| names.contains(&counted.name)) && names.len() == ALL.len(), "{names:?}");
+    }
+
+    #[test]
+    fn the_bench_document_has_the_committed_counts() {
+        let document = include_str!("../../docs/bench.md");
+        for (name, count) in committed().counts {
+            let [instructions, allocations] = count.of_one();
+            let row = format!("| {} | {instructions} | {allocations} |", name.replace('_', " "));
+            assert!(document.contains(&row), "docs/bench.md does not have this row: {row}");
+        }
     }
 }

@@ -16,16 +16,20 @@ use tokio::task::JoinSet;
 const CROWD: u64 = 64;
 
 /// Syncs for 100 reservations of the crowd, at most. If all its clients came at once 64 would share each, and 2 would
-/// do; half of them come while a sync is under way, so a few more are usual, and a machine busy with other things sees some
-/// ten. Without sharing there would be 100.
+/// do. Those who come while a sync is under way share the next one, so it is about 5; strace, which stops whoever makes
+/// a call, spreads them out to some 20. Without sharing there would be 100.
 const CROWD_SYNCS_MAX_PERCENT: u64 = 50;
 
-/// System calls of one reservation of a client alone, at most: waiting for the socket, reading, handing the turn on, writing and
-/// syncing the log, waking the answer, writing it.
-const ALONE_CALLS_MAX: u64 = 40;
+/// System calls, besides futexes, of one reservation of a client alone, at most: it is about 9. Polling, reading and
+/// writing the socket, waking the poller, writing and syncing the log.
+const ALONE_CALLS_MAX: u64 = 12;
 
-/// The same in the crowd, where all but reading and writing the socket is shared.
-const CROWD_CALLS_MAX: u64 = 20;
+/// The same in the crowd, where all but reading and writing the socket is shared: about 3.5.
+const CROWD_CALLS_MAX: u64 = 6;
+
+/// Futexes of one reservation, at most, of anybody. How often threads sleep and wake each other is the scheduler's
+/// affair; about 23 alone, where every thread on the way has fallen asleep, and 4 in the crowd. This catches a storm only.
+const FUTEXES_MAX: u64 = 60;
 
 /// What was counted between two moments.
 struct Counts {
@@ -34,8 +38,18 @@ struct Counts {
 }
 
 impl Counts {
-    fn all(&self) -> u64 {
-        self.calls.values().sum()
+    fn futexes(&self) -> u64 {
+        self.calls.get("futex").copied().unwrap_or_default()
+    }
+
+    fn besides_futexes(&self) -> u64 {
+        self.calls.values().sum::<u64>() - self.futexes()
+    }
+
+    fn check(&self, requests: u64, calls_max: u64) {
+        let (calls, futexes) = (self.besides_futexes(), self.futexes());
+        assert!(calls <= requests * calls_max, "{calls} system calls for {requests} reservations");
+        assert!(futexes <= requests * FUTEXES_MAX, "{futexes} futexes for {requests} reservations");
     }
 
     fn print(&self, who: &str, requests: u64) {
@@ -44,8 +58,11 @@ impl Counts {
         calls.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let most: Vec<String> =
             calls.iter().take(8).map(|(name, count)| format!("{name} {:.2}", per_request(**count))).collect();
-        let (syncs, all) = (self.syncs, per_request(self.all()));
-        println!("{who}: {requests} reservations, {syncs} syncs, {all:.1} calls each: {}", most.join(", "));
+        let (syncs, besides) = (self.syncs, per_request(self.besides_futexes()));
+        println!(
+            "{who}: {requests} reservations, {syncs} syncs, {besides:.1} calls besides futexes: {}",
+            most.join(", ")
+        );
     }
 }
 
@@ -141,7 +158,7 @@ async fn a_client_alone_pays_exactly_one_sync_a_reservation_and_a_crowd_shares_t
     let alone = trace.since();
     alone.print("alone", requests);
     assert_eq!(alone.syncs, requests, "each reservation has one sync of its own, and there is no other");
-    assert!(alone.all() <= requests * ALONE_CALLS_MAX, "{} system calls for {requests}", alone.all());
+    alone.check(requests, ALONE_CALLS_MAX);
 
     let each = requests.div_ceil(CROWD);
     come_together(&server.client, each).await;
@@ -149,7 +166,7 @@ async fn a_client_alone_pays_exactly_one_sync_a_reservation_and_a_crowd_shares_t
     crowd.print("64 clients", requests);
     assert!(crowd.syncs >= each, "{each} reservations one after another need as many syncs, not {}", crowd.syncs);
     assert!(crowd.syncs * 100 <= requests * CROWD_SYNCS_MAX_PERCENT, "{} syncs for {requests}", crowd.syncs);
-    assert!(crowd.all() <= requests * CROWD_CALLS_MAX, "{} system calls for {requests}", crowd.all());
+    crowd.check(requests, CROWD_CALLS_MAX);
     server.stop().await.expect("it stops");
 }
 
@@ -158,20 +175,19 @@ async fn a_client_alone_pays_exactly_one_sync_a_reservation_and_a_crowd_shares_t
 async fn a_client_alone_gets_a_record_for_each_reservation_and_a_crowd_shares_them() {
     let dir = tempfile::tempdir().expect("a directory");
     let (empty, alone, crowd) = (dir.path().join("empty"), dir.path().join("alone"), dir.path().join("crowd"));
-    let each = 50;
-    let requests = each * CROWD;
+    let (one_after_another, each) = (500, 50);
     selling(&empty, None).await.stop().await.expect("it stops");
     let besides = records(&empty);
 
     let server = selling(&alone, None).await;
-    come_alone(&server.client, requests).await;
+    come_alone(&server.client, one_after_another).await;
     server.stop().await.expect("it stops");
-    assert_eq!(records(&alone) - besides, requests, "each reservation is a record of its own");
+    assert_eq!(records(&alone) - besides, one_after_another, "each reservation is a record of its own");
 
     let server = selling(&crowd, None).await;
     come_together(&server.client, each).await;
     server.stop().await.expect("it stops");
-    let shared = records(&crowd) - besides;
+    let (shared, requests) = (records(&crowd) - besides, each * CROWD);
     println!("64 clients: {requests} reservations in {shared} records");
     assert!(shared >= each, "{each} reservations one after another need as many records, not {shared}");
     assert!(shared * 100 <= requests * CROWD_SYNCS_MAX_PERCENT, "{shared} records for {requests} reservations");
