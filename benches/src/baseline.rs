@@ -6,9 +6,9 @@ use crate::counted::{Counted, name};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How far instructions may be from the baseline, either way. Two runs of one build differ by nothing, so this is room for what
-/// a change elsewhere does to inlining. Sometimes that does more: an edit of another module of `eventlog` once made encoding
-/// an event a seventh cheaper. It is told then, as it should be, and the baseline written anew.
+/// How far instructions may be from the baseline, either way. Two runs of one build differ by nothing, so this is room
+/// for what a change elsewhere does to inlining. Sometimes that does more: an edit of another module of `eventlog` once
+/// made encoding an event a seventh cheaper. It is told then, as it should be, and the baseline written anew.
 pub const INSTRUCTIONS_OFF_MAX_PERCENT: f64 = 2.0;
 
 /// What a reservation behind [`crate::counted::LONG_LINE`] others may cost, in instructions, for one that is behind
@@ -183,29 +183,31 @@ mod tests {
         differences(&baseline(), &found, &ALL).join("\n")
     }
 
+    /// The differences where one run took so many instructions.
+    fn with_instructions(name: &str, now: u64) -> String {
+        after(|found| found.instructions.extend([(name.to_owned(), now)]))
+    }
+
     #[test]
     fn what_is_as_committed_is_passed_and_so_is_a_hundredth_of_the_instructions() {
         assert_eq!(after(|_| {}), "");
-        let nudged = |found: &mut Found| drop(found.instructions.insert("encode_an_event".to_owned(), 10_100));
-        assert_eq!(after(nudged), "");
+        assert_eq!(with_instructions("encode_an_event", 10_100), "");
     }
 
     #[test]
     fn more_instructions_fewer_instructions_and_a_single_allocation_are_told() {
         for (now, told) in [(10_201, "+2.0 %"), (9_000, "-10.0 %")] {
-            let text = after(|found| drop(found.instructions.insert("encode_an_event".to_owned(), now)));
+            let text = with_instructions("encode_an_event", now);
             assert!(text.starts_with("encode_an_event: 10000 instructions") && text.contains(told), "{text}");
         }
-        let text = after(|found| drop(found.allocations.insert("encode_an_event".to_owned(), 71)));
+        let text = after(|found| found.allocations.extend([("encode_an_event".to_owned(), 71)]));
         assert_eq!(text, "encode_an_event: 70 allocations of 1000 operations became 71");
     }
 
     #[test]
     fn a_line_that_makes_places_dear_is_told() {
-        let text = after(|found| {
-            drop(found.instructions.insert(name::QUEUED_BEHIND_A_SHORT_LINE.to_owned(), 9_850));
-            drop(found.instructions.insert(name::QUEUED_BEHIND_A_LONG_LINE.to_owned(), 10_150));
-        });
+        let counts = [(name::QUEUED_BEHIND_A_SHORT_LINE, 9_850), (name::QUEUED_BEHIND_A_LONG_LINE, 10_150)];
+        let text = after(|found| found.instructions.extend(counts.map(|(name, count)| (name.to_owned(), count))));
         assert!(text.contains("costs 1.030 of one behind a short one"), "{text}");
     }
 

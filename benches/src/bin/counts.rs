@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baselines/counts.json");
 
@@ -27,8 +27,18 @@ struct Cli {
     bless: bool,
 }
 
-fn main() -> Result<()> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without a backtrace: what differs is not where it was found.
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
     let tools = Tools::find()?;
     let here = tools.made_with()?;
     if cli.bless {

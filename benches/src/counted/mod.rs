@@ -29,11 +29,11 @@ pub type Prepared = Box<dyn FnMut()>;
 /// grows, is in the figure with its share.
 const USUAL: u32 = 1_000;
 
-/// Operations behind a line. So few that no table grows within any of the two runs: their ratio is to show what a longer line
-/// costs, and not which of the two runs met a doubling.
+/// Operations behind a line. So few that no table grows within either of the two runs: their ratio is to show what a
+/// longer line costs, and not which of the two met a doubling.
 const BEHIND_A_LINE: u32 = 600;
 
-/// A short line: beyond 1,024, where vectors double, and with [`BEHIND_A_LINE`] more below 1,792, where hash tables do.
+/// A short line: beyond 1,024, where vectors double, and with all newcomers below 1,792, where hash tables do.
 pub const SHORT_LINE: u32 = 1_100;
 
 /// A long line. The next doublings are at 1,048,576 and 1,835,008.
