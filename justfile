@@ -25,6 +25,14 @@ doc:
 bench *ARGS:
     cargo run --release -p benches -- {{ARGS}}
 
+# Instructions and allocations of the core, compared with the committed ones; `just counts --bless` commits to new ones.
+counts *ARGS:
+    cargo run --release -p benches --bin counts -- {{ARGS}}
+
+# What instructions are counted with: valgrind, from the distribution, and gungraun's runner, into target/tools.
+counters:
+    bash benches/install-counters.sh
+
 # What some tests need beyond Rust (strace), from the distribution.
 tools:
     bash tests/install-tools.sh

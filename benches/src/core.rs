@@ -1,46 +1,17 @@
 //! The pure core: one command a turn, no I/O.
 
+use crate::counted::{open_item, reserve};
 use crate::{Measured, histogram};
-use domain::command::{Claim, Command, Request, WaitlistChoice};
-use domain::event::{Event, Recorded};
-use domain::identity::ItemKey;
-use domain::ids::{ItemNo, Ordinal, Seq};
+use domain::command::{Claim, Command, Request};
+use domain::ids::Ordinal;
 use domain::item::Item;
-use domain::money::{Currency, Money};
-use domain::policy::{ItemSpec, Policy, Settings};
-use domain::text::{CustomerId, ItemName, Sku};
+use domain::text::CustomerId;
 use domain::time::Timestamp;
 use domain::turn::Turn;
-use domain::units::{Quantity, Units};
 use hdrhistogram::Histogram;
 use std::time::Instant;
 
 const ROUNDS: u32 = 100_000;
-
-/// An open item with that many units.
-pub(crate) fn open_item(total: u32) -> Item {
-    let settings = Settings {
-        name: ItemName::parse("thing").expect("a name"),
-        unit_price: Money { minor: 100, currency: Currency::parse("USD").expect("a currency") },
-        policy: Policy::default(),
-        opens_at: None,
-        closes_at: None,
-    };
-    let total = Units::new(total).expect("units");
-    let spec = Box::new(ItemSpec { sku: Sku::parse("thing").expect("a sku"), total, settings });
-    let event = Event::ItemCreated { spec, key: ItemKey::from_bytes([7; 32]) };
-    let created = Recorded { seq: Seq(1), at: Timestamp::default(), idempotency: None, event };
-    let mut item = Item::begin(ItemNo::from_u32(1), &created).expect("a first event");
-    let mut turn = Turn::begin(&mut item, Timestamp::default());
-    turn.judge(&Request::from(Command::OpenSale)).outcome.expect("it opens");
-    let _events = turn.end();
-    item
-}
-
-pub(crate) fn reserve(number: u32) -> Request {
-    let customer = CustomerId::parse(&format!("customer-{number}")).expect("a customer");
-    Request::from(Command::Reserve { customer, quantity: Quantity::ONE, waitlist: WaitlistChoice::Join })
-}
 
 fn timed(item: &mut Item, request: &Request, histogram: &mut Histogram<u64>) {
     let begin = Instant::now();

@@ -31,6 +31,9 @@ mod overload;
 mod goals;
 mod report;
 
+pub mod baseline;
+pub mod counted;
+
 mod commit;
 mod core;
 

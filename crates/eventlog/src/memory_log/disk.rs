@@ -165,8 +165,8 @@ impl State {
     }
 
     pub(super) fn sync(&mut self) {
-        let mut unsynced = std::mem::take(&mut self.unsynced);
-        self.durable.append(&mut unsynced);
+        // One by one: `append` would build the whole map anew, and each sync would cost more than the one before.
+        self.durable.extend(std::mem::take(&mut self.unsynced));
     }
 
     pub(super) fn tear_last(&mut self, keep_bytes: usize) {
