@@ -6,6 +6,7 @@ use domain::ids::{ItemNo, Ordinal};
 use domain::item::Item;
 use domain::payment::PaymentEvent;
 use domain::text::CustomerId;
+use foldhash::fast::RandomState;
 use std::collections::{BTreeSet, HashMap};
 
 /// A reservation's place, small.
@@ -18,7 +19,7 @@ pub(crate) struct Place {
 /// Who has which reservations, each customer's in the order of item and arrival: the same before and after a restart.
 #[derive(Debug, Default)]
 pub(crate) struct Projection {
-    by_customer: HashMap<CustomerId, Vec<Place>>,
+    by_customer: HashMap<CustomerId, Vec<Place>, RandomState>,
     /// Items with money that went, or is to go, back, or that is disputed: where operators have to look.
     money: BTreeSet<ItemNo>,
 }
