@@ -24,14 +24,15 @@ impl ItemKey {
 
     /// A 128-bit keyed hash of `parts`, each preceded by its length so that no two lists of parts run together.
     pub(crate) fn hash128(&self, parts: &[&[u8]]) -> u128 {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        let length: usize = parts.iter().map(|part| size_of::<u64>() + part.len()).sum();
+        // In one piece: the hash of many small ones costs three times as much.
+        let mut text = Vec::with_capacity(length);
         for part in parts {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part);
+            text.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            text.extend_from_slice(part);
         }
-        let mut low = [0; 16];
-        hasher.finalize_xof().fill(&mut low);
-        u128::from_le_bytes(low)
+        let hash = blake3::keyed_hash(&self.0, &text);
+        u128::from_le_bytes(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes"))
     }
 
     /// A seed for hash tables whose keys strangers choose.
@@ -292,8 +293,9 @@ macro_rules! shown_as {
     ($name:ident, $prefix:literal, |$id:ident| $uuid:expr) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let $id = self;
-                write!(f, concat!($prefix, "{}"), $uuid.simple())
+                let ($id, mut digits) = (self, Uuid::encode_buffer());
+                f.write_str($prefix)?;
+                f.write_str($uuid.simple().encode_lower(&mut digits))
             }
         }
 
