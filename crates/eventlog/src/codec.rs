@@ -12,6 +12,9 @@ use serde::de::DeserializeOwned;
 /// Most bytes that decoding one event may claim.
 const EVENT_DECODE_LIMIT: usize = 64 * 1024;
 
+/// Room for the body of an event that is written often: hashes of 32 bytes, a customer, some numbers.
+const USUAL_BODY_BYTES: usize = 128;
+
 /// How many bytes decoding state may claim for each byte there is. A number takes one byte at least and claims
 /// eight, so right bytes never need more; a damaged length cannot ask for much more than the bytes that hold it.
 const STATE_CLAIMS_PER_BYTE: usize = 16;
@@ -65,8 +68,11 @@ pub enum CodecError {
 }
 
 pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL_BODY_BYTES);
     // Our stored shapes hold numbers, texts, options and lists of them: bincode can encode all of these.
-    bincode::serde::encode_to_vec(value, bincode::config::standard()).expect("a stored shape can be encoded")
+    bincode::serde::encode_into_std_write(value, &mut bytes, bincode::config::standard())
+        .expect("a stored shape can be encoded");
+    bytes
 }
 
 fn whole<T>(decoded: Result<(T, usize), bincode::error::DecodeError>, length: usize) -> Result<T, CodecError> {
