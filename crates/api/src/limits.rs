@@ -27,8 +27,9 @@ pub const HEADER_BYTES_MAX: usize = 16 * 1024;
 pub const HEADERS_MAX: usize = 64;
 
 /// Header fields at which hyper itself gives up. Above [`HEADERS_MAX`], so that requests a little too large still get
-/// a problem document.
-pub const HEADERS_HARD_MAX: usize = 100;
+/// a problem document. It is hyper's own number and not set: with a number set, hyper makes room for them on the heap
+/// for every request, twice.
+const HEADERS_HARD_MAX: usize = 100;
 
 const _: () = assert!(HEADERS_MAX < HEADERS_HARD_MAX);
 

@@ -1,18 +1,18 @@
 //! One connection: HTTP/1.1 or h2, with a bound on everything a peer can make it do or wait for.
 //!
-//! hyper's timer bounds the head of an HTTP/1 request. It does not run while the protocol is still being found out,
-//! nor for an HTTP/2 connection that opens no stream; so a watch of our own ends connections that have been quiet.
+//! A watch of our own ends connections that have been quiet: while the protocol is still being found out, between
+//! requests, in the middle of a request's head, or with HTTP/2 and no stream open. hyper has a timer for the third of these
+//! alone, and makes a new one for every request; this is one for a connection's whole life.
 
 use super::socket::Socket;
 use crate::app::Stage;
 use crate::front::Front;
 use crate::limits;
-use axum::body::Body;
-use axum::extract::Request;
 use axum::response::Response;
 use core::convert::Infallible;
 use core::pin::pin;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use http::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -25,14 +25,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 /// The protocols, with their limits.
-pub(super) fn protocol(header_read: Duration) -> auto::Builder<TokioExecutor> {
+pub(super) fn protocol() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(header_read)
-        .max_headers(limits::HEADERS_HARD_MAX)
-        .max_buf_size(limits::CONNECTION_BUFFER_BYTES);
+    builder.http1().max_buf_size(limits::CONNECTION_BUFFER_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -158,7 +153,7 @@ async fn respond(
 ) -> Result<Response, Infallible> {
     let _running = activity.begin();
     let has_body = !request.body().is_end_stream();
-    let response = front.answer(request.map(Body::new), peer).await;
+    let response = front.answer(request, peer).await;
     activity.refused_body.store(has_body && response.status().is_client_error(), Ordering::Relaxed);
     Ok(response)
 }

@@ -63,7 +63,7 @@ impl<L: Accept> Listener<L> {
         timeouts: Timeouts,
         stage: watch::Receiver<Stage>,
     ) -> Self {
-        let protocol = Arc::new(protocol(timeouts.header_read));
+        let protocol = Arc::new(protocol());
         Self { socket, front, protocol, slots: Slots::new(most), timeouts, stage }
     }
 
