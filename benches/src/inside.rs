@@ -14,7 +14,7 @@ use axum::serve::ListenerExt;
 use domain::ids::PartitionNo;
 use engine::{Engine, EngineConfig, FollowUpStore, Unrecovered};
 use eventlog::data_dir::DataDir;
-use eventlog::{LogId, MemoryDisk, MemoryLog, PartitionCount, DiskLog, DiskOptions};
+use eventlog::{DiskLog, DiskOptions, LogId, MemoryDisk, MemoryLog, PartitionCount};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;

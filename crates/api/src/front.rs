@@ -6,14 +6,14 @@ use crate::extract::identity::{Peer, is_gateway};
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX};
 use crate::problem::{Code, Problem};
 use crate::request_id::{self, RequestId, RequestIds};
+use crate::routes::reservations;
 use axum::Router;
 use axum::body::{Body, HttpBody as _};
-use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use core::convert::Infallible;
-use core::pin::pin;
+use core::pin::Pin;
 use http::header::{ACCEPT, CONNECTION, CONTENT_LENGTH};
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Version};
+use hyper::body::Incoming;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,23 +25,34 @@ use tracing::Instrument as _;
 /// One listener's front.
 pub(crate) struct Front {
     app: SharedApp,
+    serves: Serves,
     router: Router,
     ids: Arc<RequestIds>,
 }
 
+/// Whom a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serves {
+    /// Customers and their backends.
+    Customers,
+    /// Operators, or somebody else's routes.
+    Others,
+}
+
 impl Front {
-    pub(crate) fn new(app: SharedApp, router: Router, ids: Arc<RequestIds>) -> Self {
-        Self { app, router, ids }
+    pub(crate) fn new(app: SharedApp, serves: Serves, router: Router, ids: Arc<RequestIds>) -> Self {
+        Self { app, serves, router, ids }
     }
 
     /// Answers a request that came from `peer`.
-    pub(crate) async fn answer(&self, mut request: Request, peer: IpAddr) -> Response {
-        let id = self.ids.of(request.headers(), is_gateway(&self.app, peer));
+    pub(crate) async fn answer(&self, request: Request<Incoming>, peer: IpAddr) -> Response {
+        let from_gateway = is_gateway(&self.app, peer);
+        let id = self.ids.of(request.headers(), from_gateway);
         let (head, version) = (request.method() == Method::HEAD, request.version());
-        request.extensions_mut().insert(Peer(peer));
         let span = tracing::debug_span!("request", %id, method = %request.method(), path = request.uri().path());
         let response = match refuse_at_sight(&request) {
-            Ok(()) => contained(self.router.clone().call(request)).instrument(span).await,
+            // In a place of its own: a handler's future has kilobytes, and hyper moves what it is given several times.
+            Ok(()) => contained(Box::pin(self.handle(request, peer, from_gateway))).instrument(span).await,
             Err(problem) => problem.into_response(),
         };
         let mut response = finish(response, &id, version, &self.app);
@@ -50,9 +61,23 @@ impl Front {
     }
 }
 
+impl Front {
+    /// Finds who answers it.
+    async fn handle(&self, request: Request<Incoming>, peer: IpAddr, from_gateway: bool) -> Response {
+        if self.serves == Serves::Customers && reservations::wanted(&request).is_some() {
+            return reservations::reserve_at_once(&self.app, from_gateway, request).await.into_response();
+        }
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        match self.router.clone().call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        }
+    }
+}
+
 /// Runs a handler. A panic is a bug, and stays one request's.
-async fn contained(handler: impl Future<Output = Result<Response, Infallible>>) -> Response {
-    let mut handler = pin!(handler);
+async fn contained(mut handler: Pin<Box<impl Future<Output = Response>>>) -> Response {
     let handled = poll_fn(|context| {
         // After a panic the handler is never touched again but to be dropped.
         match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context))) {
@@ -61,14 +86,13 @@ async fn contained(handler: impl Future<Output = Result<Response, Infallible>>) 
         }
     });
     match handled.await {
-        Some(Ok(response)) => response,
-        Some(Err(never)) => match never {},
+        Some(response) => response,
         None => Problem::new(Code::Internal, "the request ran into a bug; it may have happened").into_response(),
     }
 }
 
 /// What is refused whatever it asks for.
-fn refuse_at_sight(request: &Request) -> Result<(), Problem> {
+fn refuse_at_sight<B>(request: &Request<B>) -> Result<(), Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES_MAX {
         return Err(Problem::new(Code::UriTooLong, format!("path and query have at most {TARGET_BYTES_MAX} bytes")));
@@ -156,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_in_a_handler_is_a_problem_of_one_request() {
-        let response = contained(async { panic!("a bug") }).await;
+        let response = contained(Box::pin(async { panic!("a bug") })).await;
         assert_eq!(response.extensions().get::<Problem>().map(Problem::code), Some(Code::Internal));
     }
 

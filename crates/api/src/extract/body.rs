@@ -4,9 +4,9 @@ use crate::app::SharedApp;
 use crate::limits::BODY_BYTES_MAX;
 use crate::problem::{Code, Problem};
 use crate::wire::json::Json;
-use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
+use core::fmt::Display;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
@@ -21,6 +21,18 @@ impl JsonBody {
     /// A body that has arrived.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Bytes::copy_from_slice(bytes))
+    }
+
+    /// Waits until a body has arrived, and refuses what is no JSON by its headers.
+    pub(crate) async fn arrived<B>(headers: &HeaderMap, body: B, app: &SharedApp) -> Result<Self, Problem>
+    where
+        B: hyper::body::Body<Data = Bytes, Error: Display> + Unpin,
+    {
+        let bytes = within_limits(headers, body, app).await?;
+        if !bytes.is_empty() {
+            refuse_what_is_not_json(headers)?;
+        }
+        Ok(Self(bytes))
     }
 
     /// Parses it with one of the readers of [`crate::wire`].
@@ -49,11 +61,7 @@ impl FromRequest<SharedApp> for JsonBody {
 
     async fn from_request(request: Request, app: &SharedApp) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let bytes = within_limits(&parts.headers, body, app).await?;
-        if !bytes.is_empty() {
-            refuse_what_is_not_json(&parts.headers)?;
-        }
-        Ok(Self(bytes))
+        Self::arrived(&parts.headers, body, app).await
     }
 }
 
@@ -66,7 +74,10 @@ impl FromRequest<SharedApp> for RawBody {
     }
 }
 
-async fn within_limits(headers: &HeaderMap, body: Body, app: &SharedApp) -> Result<Bytes, Problem> {
+async fn within_limits<B>(headers: &HeaderMap, body: B, app: &SharedApp) -> Result<Bytes, Problem>
+where
+    B: hyper::body::Body<Data = Bytes, Error: Display> + Unpin,
+{
     refuse_what_is_said_to_be_too_large(headers)?;
     let limit = app.config.timeouts.body_read;
     tokio::time::timeout(limit, collect(body)).await.map_err(|_| {
@@ -87,11 +98,14 @@ fn refuse_what_is_said_to_be_too_large(headers: &HeaderMap) -> Result<(), Proble
 }
 
 /// Reads a body up to the limit. Most arrive in one piece, which is taken as it is.
-async fn collect(mut body: Body) -> Result<Bytes, Problem> {
+async fn collect<B>(mut body: B) -> Result<Bytes, Problem>
+where
+    B: hyper::body::Body<Data = Bytes, Error: Display> + Unpin,
+{
     let mut first = Bytes::new();
     let mut gathered = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let broken = |error| Problem::new(Code::MalformedRequest, format!("the body broke off: {error}"));
+        let broken = |error: B::Error| Problem::new(Code::MalformedRequest, format!("the body broke off: {error}"));
         let Ok(data) = frame.map_err(broken)?.into_data() else { continue };
         if first.len().max(gathered.len()).saturating_add(data.len()) > BODY_BYTES_MAX {
             return Err(too_large());
@@ -111,7 +125,7 @@ fn refuse_what_is_not_json(headers: &HeaderMap) -> Result<(), Problem> {
         return Err(Problem::new(Code::UnsupportedMediaType, "compressed bodies are not read"));
     }
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if is_json(given) {
+    if given == "application/json" || is_json(given) {
         return Ok(());
     }
     let detail = format!("the body's Content-Type has to be application/json, not {given:?}");
@@ -158,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_in_pieces_is_put_together_and_one_that_never_says_its_size_is_cut_off() {
-        let body = |pieces: usize, size: usize| Body::new(Pieces(vec![Bytes::from(vec![b'x'; size]); pieces]));
+        let body = |pieces: usize, size: usize| Pieces(vec![Bytes::from(vec![b'x'; size]); pieces]);
         assert_eq!(collect(body(3, 1_000)).await.map(|bytes| bytes.len()), Ok(3_000));
         assert_eq!(collect(body(64, 1_024)).await.map(|bytes| bytes.len()), Ok(BODY_BYTES_MAX));
         assert_eq!(collect(body(65, 1_024)).await, Err(too_large()));

@@ -4,7 +4,8 @@ use crate::app::{App, SharedApp};
 use crate::problem::{Code, Problem};
 use axum::extract::FromRequestParts;
 use domain::text::CustomerId;
-use http::header::AUTHORIZATION;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, HeaderName};
 use http::request::Parts;
 use std::net::IpAddr;
 
@@ -13,7 +14,7 @@ use std::net::IpAddr;
 pub(crate) struct Peer(pub(crate) IpAddr);
 
 /// Where the gateway says who the customer is.
-const CUSTOMER_HEADER: &str = "x-customer-id";
+const CUSTOMER_HEADER: HeaderName = HeaderName::from_static("x-customer-id");
 
 /// The customer who asks.
 pub(crate) struct Customer(pub(crate) CustomerId);
@@ -37,12 +38,13 @@ fn unauthenticated(detail: impl Into<std::borrow::Cow<'static, str>>) -> Problem
     Problem::new(Code::Unauthenticated, detail)
 }
 
-fn customer(parts: &Parts, app: &App) -> Result<CustomerId, Problem> {
-    let mut given = parts.headers.get_all(CUSTOMER_HEADER).iter();
+/// The customer a gateway names; anybody else's word does not count.
+pub(crate) fn customer(headers: &HeaderMap, from_gateway: bool) -> Result<CustomerId, Problem> {
+    let mut given = headers.get_all(CUSTOMER_HEADER).iter();
     let Some(id) = given.next() else {
         return Err(unauthenticated("the request does not name a customer (X-Customer-Id, set by the gateway)"));
     };
-    if !comes_from_gateway(parts, app) {
+    if !from_gateway {
         return Err(unauthenticated("X-Customer-Id is believed only from the configured gateways"));
     }
     if given.next().is_some() {
@@ -72,7 +74,7 @@ impl FromRequestParts<SharedApp> for Customer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Problem> {
-        customer(parts, app).map(Self)
+        customer(&parts.headers, comes_from_gateway(parts, app)).map(Self)
     }
 }
 
@@ -113,11 +115,11 @@ impl FromRequestParts<SharedApp> for Listed {
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Problem> {
         let named = super::path::param(parts, "customer").await?;
         if named == "me" {
-            return customer(parts, app).map(Self);
+            return customer(&parts.headers, comes_from_gateway(parts, app)).map(Self);
         }
         let not_found = || Problem::new(Code::NotFound, "there is no such customer, or it is somebody else");
         let operator = is_operator(parts, app);
-        let caller = if operator { None } else { Some(customer(parts, app)?) };
+        let caller = if operator { None } else { Some(customer(&parts.headers, comes_from_gateway(parts, app))?) };
         let named = CustomerId::parse(&named).map_err(|_| not_found())?;
         match caller {
             Some(caller) if caller != named => Err(not_found()),

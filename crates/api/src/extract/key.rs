@@ -5,10 +5,10 @@ use crate::problem::{Code, Problem};
 use axum::extract::FromRequestParts;
 use domain::idempotency::{Attempt, IdempotencyKey};
 use domain::text::CustomerId;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 
-const HEADER: &str = "idempotency-key";
+const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The key of a request that has to have one.
 pub(crate) struct Key(IdempotencyKey);
@@ -27,14 +27,20 @@ pub(crate) enum Caller<'a> {
 impl Caller<'_> {
     fn scope(&self) -> String {
         match self {
-            Self::Customer(id) => format!("customer:{id}"),
-            Self::ServiceFor(id) => format!("service:{id}"),
+            Self::Customer(id) => ["customer:", id.as_str()].concat(),
+            Self::ServiceFor(id) => ["service:", id.as_str()].concat(),
             Self::Operator => "operator".to_owned(),
         }
     }
 }
 
 impl Key {
+    /// The key these headers give.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let missing = || Problem::new(Code::IdempotencyKeyMissing, "send an Idempotency-Key, for example a fresh UUID");
+        find(headers)?.map(Self).ok_or_else(missing)
+    }
+
     /// The attempt of this key at a route. `route` is method and path in one spelling, whatever the client wrote.
     pub(crate) fn attempt(self, caller: &Caller<'_>, route: String) -> Attempt {
         Attempt { caller: caller.scope(), route, key: self.0 }
@@ -76,8 +82,7 @@ impl FromRequestParts<SharedApp> for Key {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &SharedApp) -> Result<Self, Problem> {
-        let missing = || Problem::new(Code::IdempotencyKeyMissing, "send an Idempotency-Key, for example a fresh UUID");
-        find(&parts.headers)?.map(Self).ok_or_else(missing)
+        Self::of(&parts.headers)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a path names. Whatever it does not name, for whatever reason, is not found.
 
-use crate::app::SharedApp;
+use crate::app::{App, SharedApp};
 use crate::problem::{Code, Problem};
 use axum::extract::{FromRequestParts, RawPathParams};
 use domain::command::Claim;
@@ -64,14 +64,21 @@ pub(crate) fn claim(id: ReservationId, customer: &CustomerId) -> Claim {
     Claim { reservation: id.ordinal(), customer: customer.clone() }
 }
 
+impl ItemPath {
+    /// The item of this name.
+    pub(crate) fn of(sku: &str, app: &App) -> Result<Self, Problem> {
+        let none = || not_found("there is no item of this name");
+        let sku = Sku::parse(sku).map_err(|_| none())?;
+        let item = app.engine.find(&sku).ok_or_else(none)?;
+        Ok(Self { sku, item })
+    }
+}
+
 impl FromRequestParts<SharedApp> for ItemPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &SharedApp) -> Result<Self, Problem> {
-        let none = || not_found("there is no item of this name");
-        let sku = Sku::parse(&param(parts, "sku").await?).map_err(|_| none())?;
-        let item = app.engine.find(&sku).ok_or_else(none)?;
-        Ok(Self { sku, item })
+        Self::of(&param(parts, "sku").await?, app)
     }
 }
 

@@ -11,7 +11,7 @@ use domain::views::Judgement;
 use engine::Receipt;
 use engine::handle::ItemHandle;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 const RECEIPT: HeaderName = HeaderName::from_static("receipt");
 
@@ -24,6 +24,11 @@ pub(crate) struct Receipts(bool);
 pub(crate) struct Received(Option<Receipt>);
 
 impl Receipts {
+    /// Whether these headers ask for one.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        Self(preferences(headers).any(|preference| preference.trim().eq_ignore_ascii_case("receipt")))
+    }
+
     /// Has an item judge a command, and asks for a receipt if one is wanted.
     ///
     /// # Errors
@@ -57,7 +62,6 @@ impl FromRequestParts<SharedApp> for Receipts {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &SharedApp) -> Result<Self, Problem> {
-        let mut preferences = preferences(&parts.headers);
-        Ok(Self(preferences.any(|preference| preference.trim().eq_ignore_ascii_case("receipt"))))
+        Ok(Self::of(&parts.headers))
     }
 }

@@ -12,7 +12,7 @@ mod payment_page;
 mod problems;
 mod purchases;
 mod refunds;
-mod reservations;
+pub(crate) mod reservations;
 mod webhooks;
 
 use crate::app::SharedApp;

@@ -6,7 +6,7 @@ use crate::answer::{
 use crate::app::{App, SharedApp};
 use crate::extract::body::JsonBody;
 use crate::extract::conditions::Conditions;
-use crate::extract::identity::Customer;
+use crate::extract::identity::{self, Customer};
 use crate::extract::key::{Caller, Key};
 use crate::extract::params::Params;
 use crate::extract::path::{ItemPath, ReservationPath, claim};
@@ -17,18 +17,21 @@ use crate::wire::reservation::ReservationBody;
 use crate::wire::shop::ReserveAsked;
 use axum::extract::State;
 use axum::response::Response;
+use bytes::Bytes;
+use core::fmt::Display;
 use domain::command::{Claim, Command};
 use domain::turn::Query;
 use domain::views::{ReservationView, StateView};
 use engine::handle::ItemHandle;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use hyper::body::Body;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// `POST /v1/items/{sku}/reservations`: 201 held, 202 waiting.
-pub(super) async fn reserve(
+pub(crate) async fn reserve(
     Customer(customer): Customer,
     key: Key,
     ItemPath { sku, item }: ItemPath,
@@ -36,7 +39,8 @@ pub(super) async fn reserve(
     body: JsonBody,
 ) -> Result<Response, Problem> {
     let ReserveAsked { quantity, waitlist } = body.read(ReserveAsked::read)?;
-    let attempt = key.attempt(&Caller::Customer(&customer), format!("POST /v1/items/{sku}/reservations"));
+    let attempt =
+        key.attempt(&Caller::Customer(&customer), ["POST /v1/items/", sku.as_str(), "/reservations"].concat());
     let command = Command::Reserve { customer, quantity, waitlist };
     let (judgement, receipt) = receipts.command(&item, command, Some(&attempt)).await?;
     let told = reservation(answered(judgement)?)?;
@@ -51,6 +55,33 @@ pub(super) async fn reserve(
     };
     let location = format!("/v1/reservations/{}", told.view.id);
     Ok(receipt.onto(located(reservation_response(status, &told), location)))
+}
+
+/// The item that a request asks for a unit of, where it is [`reserve`] that answers it and its name is spelled plainly.
+pub(crate) fn wanted<B>(request: &Request<B>) -> Option<&str> {
+    let path = request.uri().path();
+    let sku = path.strip_prefix("/v1/items/")?.strip_suffix("/reservations")?;
+    (request.method() == Method::POST && !sku.is_empty() && !sku.contains(['/', '%'])).then_some(sku)
+}
+
+/// [`reserve`] without the router: nearly all that comes in a rush, and finding the way to it would cost as much as
+/// reading the request. The same steps in the same order.
+pub(crate) async fn reserve_at_once<B>(
+    app: &SharedApp,
+    from_gateway: bool,
+    request: Request<B>,
+) -> Result<Response, Problem>
+where
+    B: Body<Data = Bytes, Error: Display> + Unpin,
+{
+    let customer = Customer(identity::customer(request.headers(), from_gateway)?);
+    let key = Key::of(request.headers())?;
+    let item = ItemPath::of(wanted(&request).unwrap_or_default(), app)?;
+    let receipts = Receipts::of(request.headers());
+    let (parts, body) = request.into_parts();
+    let body = JsonBody::arrived(&parts.headers, body, app).await?;
+    drop(parts);
+    reserve(customer, key, item, receipts, body).await
 }
 
 /// `DELETE /v1/reservations/{id}`: leave the waitlist or release the hold; done twice it is done.

@@ -12,7 +12,7 @@ pub use accept::Accept;
 
 use crate::app::{App, Stage};
 use crate::config::ApiConfig;
-use crate::front::Front;
+use crate::front::{Front, Serves};
 use crate::request_id::RequestIds;
 use crate::routes;
 use axum::Router;
@@ -42,10 +42,11 @@ pub async fn serve<L: Accept>(
     let (timeouts, connections) = (config.timeouts, config.connections);
     let app = Arc::new(App::new(engine, config, watching.clone()));
     let ids = Arc::new(RequestIds::new());
-    let front = |router| Arc::new(Front::new(Arc::clone(&app), router, Arc::clone(&ids)));
-    let listen = |socket, router, most| Listener::new(socket, front(router), most, timeouts, watching.clone());
-    let public = listen(public, routes::public(Arc::clone(&app)), connections.public);
-    let admin = listen(admin, routes::admin(Arc::clone(&app)), connections.admin);
+    let front = |serves, router| Arc::new(Front::new(Arc::clone(&app), serves, router, Arc::clone(&ids)));
+    let listen = |socket, front, most| Listener::new(socket, front, most, timeouts, watching.clone());
+    let customers = front(Serves::Customers, routes::public(Arc::clone(&app)));
+    let public = listen(public, customers, connections.public);
+    let admin = listen(admin, front(Serves::Others, routes::admin(Arc::clone(&app))), connections.admin);
     tokio::select! {
         () = shutdown => {}
         _ = async { tokio::join!(public.accept(), admin.accept()) } => {}
@@ -76,7 +77,7 @@ pub async fn serve_router<L: Accept>(
     let (stage, watching) = watch::channel(Stage::Running);
     let (timeouts, most) = (config.timeouts, config.connections.public);
     let app = Arc::new(App::new(engine, config, watching.clone()));
-    let front = Arc::new(Front::new(app, router, Arc::new(RequestIds::new())));
+    let front = Arc::new(Front::new(app, Serves::Others, router, Arc::new(RequestIds::new())));
     let listener = Listener::new(socket, front, most, timeouts, watching);
     tokio::select! {
         () = shutdown => {}
