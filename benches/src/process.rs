@@ -188,15 +188,19 @@ impl Drop for Running {
 
 fn command(contestant: Contestant, programs: &Programs) -> Result<Command> {
     Ok(match contestant {
-        Contestant::Durable => {
+        Contestant::Durable | Contestant::DurableFjall => {
             let mut command = Command::new(&programs.server);
             command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+            if contestant == Contestant::DurableFjall {
+                command.args(["--log", "fjall"]);
+            }
             command
         }
         Contestant::Axum
         | Contestant::Noop
         | Contestant::Actor
         | Contestant::Unsynced
+        | Contestant::UnsyncedFjall
         | Contestant::Redis
         | Contestant::Postgres
         | Contestant::PostgresBatched => {
