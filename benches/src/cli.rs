@@ -67,13 +67,13 @@ struct Shape {
 enum Part {
     /// Everything below
     All,
-    /// From a server that decides nothing to a durable one: G1, G2
+    /// From a server that decides nothing to a durable one, on each of its log engines: G1, G2
     Ladder,
     /// Beside Redis and PostgreSQL, if they are installed: G3, G4, G5
     Peers,
     /// What a customer waits, alone and at four fifths of the peak: G7, G8
     Latency,
-    /// More customers than can be served: G9, O1
+    /// More customers than can be served: G9, G10, O1, O5
     Overload,
     /// One hot item and a thousand, retries, a sell-out: G6
     Items,
@@ -105,7 +105,13 @@ impl BenchArgs {
         match self.part {
             None
             | Some(
-                Part::All | Part::Ladder | Part::Peers | Part::Latency | Part::Overload | Part::Items | Part::Crowd,
+                Part::All
+                | Part::Ladder
+                | Part::Peers
+                | Part::Latency
+                | Part::Overload
+                | Part::Items
+                | Part::Crowd,
             ) => true,
             Some(Part::Core | Part::Commit | Part::Contestant(_)) => false,
         }
@@ -151,8 +157,14 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
             Ok(())
         }
         Part::All => {
-            let parts =
-                [ladder::climb, beside::measure, latency::measure, overload::measure, ladder::items, crowd::measure];
+            let parts = [
+                ladder::climb,
+                beside::measure,
+                latency::measure,
+                overload::measure,
+                ladder::items,
+                crowd::measure,
+            ];
             measure(args, programs, &parts)
         }
         Part::Ladder => measure(args, programs, &[ladder::climb]),

@@ -24,6 +24,7 @@ mod visit;
 
 mod beside;
 mod crowd;
+mod gone;
 mod ladder;
 mod latency;
 mod overload;
