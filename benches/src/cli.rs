@@ -3,7 +3,7 @@
 use crate::contestant::Contestant;
 use crate::process::Programs;
 use crate::run::{Run, Size};
-use crate::{beside, commit, core, crowd, inside, ladder, latency, overload, report};
+use crate::{beside, commit, core, crowd, inside, ladder, latency, many, overload, report};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -79,6 +79,8 @@ enum Part {
     Items,
     /// Many who wait: memory, a full line, kill and restart, replay: G11, G12, G13, O6
     Crowd,
+    /// A hundred thousand items, most of them at rest: G16
+    Many,
     /// The pure core, inside this process
     Core,
     /// The commit path, inside this process
@@ -111,7 +113,8 @@ impl BenchArgs {
                 | Part::Latency
                 | Part::Overload
                 | Part::Items
-                | Part::Crowd,
+                | Part::Crowd
+                | Part::Many,
             ) => true,
             Some(Part::Core | Part::Commit | Part::Contestant(_)) => false,
         }
@@ -128,6 +131,7 @@ impl Shape {
             connections: usize::from(self.connections),
             seed: self.seed,
             waiting: self.waiting.unwrap_or(if self.quick { 100_000 } else { 1_000_000 }),
+            items: usual(2_000, 100_000) as usize,
         }
     }
 
@@ -164,6 +168,7 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
                 overload::measure,
                 ladder::items,
                 crowd::measure,
+                many::measure,
             ];
             measure(args, programs, &parts)
         }
@@ -173,6 +178,7 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
         Part::Overload => measure(args, programs, &[overload::measure]),
         Part::Items => measure(args, programs, &[ladder::items]),
         Part::Crowd => measure(args, programs, &[crowd::measure]),
+        Part::Many => measure(args, programs, &[many::measure]),
     }
 }
 

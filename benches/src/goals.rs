@@ -54,6 +54,8 @@ pub(crate) const G12: Goal = at_most("G12", "restart to ready ÷ read of the dir
 pub(crate) const G13: Goal = at_most("G13", "bytes of RAM for each further waiting customer", 128.0, 64.0);
 pub(crate) const O6_MEMORY: Goal = at_most("O6 memory", "MiB resident with all of them waiting", 300.0, 300.0);
 pub(crate) const O6_RESTART: Goal = at_most("O6 restart", "seconds from the start to ready with them", 5.0, 5.0);
+pub(crate) const G16: Goal = at_least("G16", "100,000 items ÷ one item, reserve/s", 0.7, 0.9);
+pub(crate) const G16_MEMORY: Goal = at_most("G16 memory", "KiB of RAM for each idle item", 4.0, 1.0);
 
 /// A figure over rounds: its median, and from where to where it went.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -27,6 +27,7 @@ mod crowd;
 mod gone;
 mod ladder;
 mod latency;
+mod many;
 mod overload;
 
 mod goals;

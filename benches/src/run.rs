@@ -27,6 +27,8 @@ pub(crate) struct Size {
     pub(crate) seed: u64,
     /// How many customers wait where many do.
     pub(crate) waiting: u32,
+    /// How many items there are where very many are.
+    pub(crate) items: usize,
 }
 
 /// A run.
