@@ -3,7 +3,7 @@
 use crate::contestant::Contestant;
 use crate::process::Programs;
 use crate::run::{Run, Size};
-use crate::{beside, commit, core, crowd, inside, ladder, latency, many, overload, report};
+use crate::{beside, commit, core, crowd, inside, instructions, ladder, latency, many, overload, report};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -81,6 +81,8 @@ enum Part {
     Crowd,
     /// A hundred thousand items, most of them at rest: G16
     Many,
+    /// What a request costs in user instructions, system calls and wake-ups: G19
+    Instructions,
     /// The pure core, inside this process
     Core,
     /// The commit path, inside this process
@@ -114,7 +116,8 @@ impl BenchArgs {
                 | Part::Overload
                 | Part::Items
                 | Part::Crowd
-                | Part::Many,
+                | Part::Many
+                | Part::Instructions,
             ) => true,
             Some(Part::Core | Part::Commit | Part::Contestant(_)) => false,
         }
@@ -169,6 +172,7 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
                 ladder::items,
                 crowd::measure,
                 many::measure,
+                instructions::measure,
             ];
             measure(args, programs, &parts)
         }
@@ -179,6 +183,7 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
         Part::Items => measure(args, programs, &[ladder::items]),
         Part::Crowd => measure(args, programs, &[crowd::measure]),
         Part::Many => measure(args, programs, &[many::measure]),
+        Part::Instructions => measure(args, programs, &[instructions::measure]),
     }
 }
 

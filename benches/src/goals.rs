@@ -56,6 +56,8 @@ pub(crate) const O6_MEMORY: Goal = at_most("O6 memory", "MiB resident with all o
 pub(crate) const O6_RESTART: Goal = at_most("O6 restart", "seconds from the start to ready with them", 5.0, 5.0);
 pub(crate) const G16: Goal = at_least("G16", "100,000 items ÷ one item, reserve/s", 0.7, 0.9);
 pub(crate) const G16_MEMORY: Goal = at_most("G16 memory", "KiB of RAM for each idle item", 4.0, 1.0);
+pub(crate) const G19: Goal = at_most("G19", "user instructions for a request ÷ axum no-op's", 1.6, 1.25);
+pub(crate) const G19_FJALL: Goal = Goal { id: "G19 fjall", words: "the same ratio, durable-fjall", ..G19 };
 
 /// A figure over rounds: its median, and from where to where it went.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -22,9 +22,13 @@ mod neighbours;
 pub mod probe;
 mod visit;
 
+mod callgrind;
+mod calls;
+
 mod beside;
 mod crowd;
 mod gone;
+mod instructions;
 mod ladder;
 mod latency;
 mod many;
