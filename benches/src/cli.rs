@@ -39,10 +39,10 @@ struct Shape {
     /// Rounds of each comparison [default: 6, quick: 2]
     #[arg(long, global = true, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
-    /// What is measured in each visit, in milliseconds [default: 5000, quick: 1000]
+    /// What is measured in each visit, in milliseconds [default: 5000, quick: 600]
     #[arg(long, global = true, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..))]
     length_ms: Option<u64>,
-    /// What is thrown away before it, in milliseconds [default: 2000, quick: 500]
+    /// What is thrown away before it, in milliseconds [default: 2000, quick: 250]
     #[arg(long, global = true, value_name = "MS")]
     warm_up_ms: Option<u64>,
     /// Connections of a closed loop
@@ -129,8 +129,8 @@ impl Shape {
         let usual = |quick: u64, otherwise: u64| if self.quick { quick } else { otherwise };
         Size {
             rounds: self.rounds.map_or(usual(2, 6) as usize, usize::from),
-            length: Duration::from_millis(self.length_ms.unwrap_or_else(|| usual(1_000, 5_000))),
-            warm_up: Duration::from_millis(self.warm_up_ms.unwrap_or_else(|| usual(500, 2_000))),
+            length: Duration::from_millis(self.length_ms.unwrap_or_else(|| usual(600, 5_000))),
+            warm_up: Duration::from_millis(self.warm_up_ms.unwrap_or_else(|| usual(250, 2_000))),
             connections: usize::from(self.connections),
             seed: self.seed,
             waiting: self.waiting.unwrap_or(if self.quick { 100_000 } else { 1_000_000 }),
