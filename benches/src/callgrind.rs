@@ -26,8 +26,13 @@ impl Callgrind {
 
     /// Why nothing can be counted here, if so.
     pub(crate) fn missing() -> Option<String> {
-        let missing = PROGRAMS.into_iter().find(|program| !is_here(program))?;
-        Some(format!("{missing} is missing; benches/install-counters.sh installs it"))
+        if let Some(missing) = PROGRAMS.into_iter().find(|program| !is_here(program)) {
+            return Some(format!("{missing} is missing; benches/install-counters.sh installs it"));
+        }
+        // It may be there without what it needs of the C library.
+        let tried = Command::new("valgrind").args(["--tool=none", "-q", "true"]).output();
+        let runs = tried.is_ok_and(|tried| tried.status.success());
+        (!runs).then(|| "valgrind runs nothing here; benches/install-counters.sh installs what it needs".to_owned())
     }
 
     /// What a program is started under, so that it can be counted; nothing is yet.

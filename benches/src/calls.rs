@@ -1,11 +1,16 @@
 //! What a running contestant makes the kernel do: system calls, counted by strace, and how often its threads slept.
 
 use crate::callgrind::is_here;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+/// Where a system lets nobody look into processes that are not their own children, strace cannot.
+#[derive(Debug, thiserror::Error)]
+#[error("strace cannot look: {0}")]
+pub(crate) struct NotAllowed(String);
 
 /// A process that is traced.
 #[derive(Debug)]
@@ -32,7 +37,7 @@ impl Traced {
         if !first.contains("attached") {
             let _gone = strace.kill();
             let _reaped = strace.wait();
-            bail!("strace cannot look: {first}");
+            return Err(NotAllowed(first).into());
         }
         // Whatever it says later must not fill the pipe and stop it.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));

@@ -8,7 +8,7 @@
 
 use crate::audit::Claims;
 use crate::callgrind::Callgrind;
-use crate::calls::{self, Traced};
+use crate::calls::{self, NotAllowed, Traced};
 use crate::contestant::Contestant;
 use crate::goals::{G19, G19_FJALL, Row};
 use crate::load::tally::{Ending, Tally};
@@ -95,22 +95,22 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
     };
     let load = Loads { load, few: CLIENTS as u64, many: REQUESTS_PER_MS * size.length.as_millis() as u64 };
     let missing = Callgrind::missing().map(Ok);
-    if let Some(why) = missing.or_else(|| unless_granted(instructions(run, load)).transpose()).transpose()? {
+    if let Some(why) = missing.or_else(|| unless_excused(instructions(run, load)).transpose()).transpose()? {
         for goal in [G19, G19_FJALL] {
             run.row(Row::new(goal, Err(why.clone())));
         }
     }
     let missing = Traced::missing().map(Ok);
-    if let Some(why) = missing.or_else(|| unless_granted(kernel(run, load)).transpose()).transpose()? {
+    if let Some(why) = missing.or_else(|| unless_excused(kernel(run, load)).transpose()).transpose()? {
         run.note(format!("System calls and wake-ups are not counted: {why}."));
     }
     Ok(())
 }
 
 /// Why nothing could be counted, if it is no error.
-fn unless_granted(counted: Result<()>) -> Result<Option<String>> {
+fn unless_excused(counted: Result<()>) -> Result<Option<String>> {
     match counted {
-        Err(error) if error.is::<NotAllGranted>() => Ok(Some(error.to_string())),
+        Err(error) if error.is::<NotAllGranted>() || error.is::<NotAllowed>() => Ok(Some(error.to_string())),
         counted => counted.map(|()| None),
     }
 }
