@@ -1,13 +1,16 @@
 //! Nothing is a figure before it is true: what the answers said is compared with what the items say and with the log.
 
+use crate::load::source::customer_number;
 use crate::load::tally::{Ending, Tally};
 use crate::operator::Counts;
 use anyhow::{Result, ensure};
 use domain::identity::ReservationId;
-use domain::ids::ItemNo;
+use domain::ids::{ItemNo, Ordinal};
+use domain::item::Item;
+use domain::time::Timestamp;
 use engine::fold::{Folded, FoldedItem};
 use replay::{Ask, Logs, Wanted, Workplace, replay_partition};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What the answers of one run said, as far as an audit can ask about it.
@@ -15,6 +18,8 @@ use std::path::Path;
 pub struct Claims {
     granted: BTreeSet<u128>,
     waiting: BTreeSet<u128>,
+    /// Who hung up, and when.
+    gone: BTreeMap<u64, Timestamp>,
     /// Requests that may have happened without an answer.
     unknown: u64,
 }
@@ -29,7 +34,18 @@ impl Claims {
                 Ending::Refused | Ending::Shed | Ending::TimedOut | Ending::Failed => false,
             };
         }
+        self.gone.extend(tally.gone.iter().map(|gone| (gone.customer, gone.at)));
         self.unknown += tally.count_in_all(Ending::TimedOut) + tally.count_in_all(Ending::Failed) - tally.unsent;
+    }
+
+    /// How many hung up before an answer came.
+    #[must_use]
+    pub fn gone(&self) -> u64 {
+        self.gone.len() as u64
+    }
+
+    fn was_told_of(&self, id: u128) -> bool {
+        self.granted.contains(&id) || self.waiting.contains(&id)
     }
 
     /// How many were told that they hold a unit.
@@ -59,10 +75,19 @@ pub fn by_counts(items: &[Counts], claims: &Claims) -> Result<()> {
 }
 
 /// What reading the log back found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Reread {
     /// Events folded.
     pub events: u64,
+    /// Records read: commits, as far as one does not need several.
+    pub records: u64,
+    /// Reservations made.
+    pub reservations: u64,
+    /// Of those, how many nobody was told of.
+    pub untold: u64,
+    /// Of those, how many were made after their customer had hung up, by the log's time. It counts in whole
+    /// milliseconds, so what is of the same one is not among them.
+    pub for_the_gone: u64,
 }
 
 /// Whether the log of a server that stopped holds every reservation that was answered for, and keeps every invariant.
@@ -72,18 +97,42 @@ pub struct Reread {
 pub fn by_log(dir: &Path, claims: &Claims) -> Result<Reread> {
     let place = Workplace::new()?;
     let logs = Logs::open(dir, Wanted::All, &place)?;
-    let mut reread = Reread { events: 0 };
+    let mut reread = Reread::default();
     let mut found = 0;
     for source in &logs.sources {
         let replayed = replay_partition(source, logs.partition_count, &Ask::default(), &mut |_| ())?;
         let findings = replayed.findings.told();
         ensure!(findings.is_empty(), "the log breaks a promise: {findings:?}");
         reread.events += replayed.events;
+        reread.records += replayed.records;
+        let items = || whole(&replayed.folded);
+        reread.reservations += items().map(|item| u64::from(item.reservation_count())).sum::<u64>();
+        if !claims.gone.is_empty() {
+            reread.for_the_gone += items().map(|item| for_the_gone(item, claims)).sum::<u64>();
+        }
         found += claims.granted.iter().chain(&claims.waiting).filter(|id| is_in(&replayed.folded, **id)).count();
     }
     let claimed = claims.granted.len() + claims.waiting.len();
     ensure!(found == claimed, "{claimed} reservations were answered for, and the log has {found} of them");
+    reread.untold = reread.reservations - found as u64;
     Ok(reread)
+}
+
+fn whole(folded: &Folded) -> impl Iterator<Item = &Item> {
+    folded.items.values().filter_map(|item| match item {
+        FoldedItem::Whole(item) => Some(item.as_ref()),
+        FoldedItem::Broken { .. } => None,
+    })
+}
+
+/// How many reservations were made for customers who had hung up by then.
+fn for_the_gone(item: &Item, claims: &Claims) -> u64 {
+    let ordinals = (0..item.reservation_count()).map(Ordinal);
+    let untold = ordinals.filter(|ordinal| !claims.was_told_of(item.id_of(*ordinal).as_u128()));
+    let views = untold.filter_map(|ordinal| item.reservation_view(ordinal, item.now()));
+    let hung_up = |name: &str| customer_number(name).and_then(|number| claims.gone.get(&number));
+    let late = views.filter(|view| hung_up(view.customer.as_str()).is_some_and(|at| view.created_at > *at));
+    late.count() as u64
 }
 
 /// Whether the log made this reservation. Its id is keyed, so another one's does not pass for it.
@@ -101,6 +150,12 @@ fn is_in(folded: &Folded, id: u128) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counted;
+    use crate::load::tally::Gone;
+    use domain::command::{Command, Request, WaitlistChoice};
+    use domain::text::CustomerId;
+    use domain::turn::Turn;
+    use domain::units::Quantity;
     use std::time::Duration;
 
     fn claims(granted: u128, waiting: u128, timed_out: usize) -> Claims {
@@ -113,6 +168,32 @@ mod tests {
         let mut claims = Claims::default();
         claims.add(&tally);
         claims
+    }
+
+    fn reserve(item: &mut Item, customer: &str, at_ms: u64) {
+        let (quantity, waitlist) = (Quantity::ONE, WaitlistChoice::Join);
+        let customer = CustomerId::parse(customer).expect("a customer");
+        let mut turn = Turn::begin(item, Timestamp::from_millis(at_ms));
+        turn.judge(&Request::from(Command::Reserve { customer, quantity, waitlist })).outcome.expect("it is granted");
+        let _events = turn.end();
+    }
+
+    #[test]
+    fn what_is_made_after_its_customer_hung_up_is_told_from_what_they_only_did_not_hear_of() {
+        let mut item = counted::open_item(10);
+        ["c1", "c2", "ca", "c4"].iter().for_each(|customer| reserve(&mut item, customer, 100));
+        let gone = |customer, at_ms| Gone { customer, at: Timestamp::from_millis(at_ms) };
+        // The tenth had hung up before; the second did later, the fourth within the millisecond; the first never did.
+        let mut tally = Tally::default();
+        tally.gone = vec![gone(2, 150), gone(10, 99), gone(4, 100)];
+        let late = |tally: &Tally| {
+            let mut claims = Claims::default();
+            claims.add(tally);
+            for_the_gone(&item, &claims)
+        };
+        assert_eq!(late(&tally), 1);
+        tally.receipts.push((item.id_of(Ordinal(2)).as_u128(), Ending::Granted));
+        assert_eq!(late(&tally), 0, "told in the end");
     }
 
     #[test]

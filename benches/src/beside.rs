@@ -1,7 +1,7 @@
 //! The shipped server beside its peers: Redis with a script, PostgreSQL with a row lock, and Redis without any front.
 
 use crate::contestant::Contestant;
-use crate::goals::{G3, G4, G5, Row};
+use crate::goals::{G3, G3_FJALL, G4, G4_FJALL, G5, G5_FJALL, Goal, Row};
 use crate::ladder::done_per_second;
 use crate::peers::{self, Operate as _, Redis, Sale};
 use crate::run::Run;
@@ -12,18 +12,22 @@ use std::collections::BTreeMap;
 /// More units than bare clients take in any run.
 const UNITS: i32 = 1_000_000_000;
 
+/// Each engine of the shipped server, with what is aimed at beside Redis, bare Redis and PostgreSQL.
+const GOALS: [(Contestant, [Goal; 3]); 2] =
+    [(Contestant::Durable, [G3, G4, G5]), (Contestant::DurableFjall, [G3_FJALL, G4_FJALL, G5_FJALL])];
+
 /// Everybody in turn, round after round.
 pub(crate) fn measure(run: &mut Run) -> Result<()> {
     if let Err(missing) = peers::are_installed() {
-        for goal in [G3, G4, G5] {
-            run.row(Row::new(goal, Err(missing.to_string())));
+        for goal in GOALS.iter().flat_map(|(_, goals)| goals) {
+            run.row(Row::new(*goal, Err(missing.to_string())));
         }
         return Ok(());
     }
     let (load, place) = (run.closed(), run.visitor("beside peers").place.clone());
-    let mut over = BTreeMap::from([(G3.id, Vec::new()), (G4.id, Vec::new()), (G5.id, Vec::new())]);
+    let mut over: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for round in 0..run.rounds() {
-        let mut all: Vec<Contestant> = Contestant::PEERS.into_iter().chain([Contestant::Durable]).collect();
+        let mut all: Vec<Contestant> = Contestant::PEERS.into_iter().chain(Contestant::SHIPPED).collect();
         if round % 2 == 1 {
             all.reverse();
         }
@@ -36,9 +40,11 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
         let bare = bare(run)?;
         let rate = |who| rates.get(&who).copied().unwrap_or_default();
         let postgres = rate(Contestant::Postgres).max(rate(Contestant::PostgresBatched));
-        let durable = rate(Contestant::Durable);
-        for (goal, under) in [(G3, rate(Contestant::Redis)), (G4, bare), (G5, postgres)] {
-            over.entry(goal.id).or_default().extend((under > 0.0).then_some(durable / under));
+        let under = [rate(Contestant::Redis), bare, postgres];
+        for (who, goals) in GOALS {
+            for (goal, under) in goals.into_iter().zip(under) {
+                over.entry(goal.id).or_default().extend((under > 0.0).then_some(rate(who) / under));
+            }
         }
         run.note(format!("beside, round {}: bare Redis {bare:.0}/s", round + 1));
         run.look_at_the_disk()?;
@@ -48,8 +54,14 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
         let setting = found(&who).unwrap_or_default();
         run.note(format!("{}, best of the sweep (connections, commit_delay in µs): {setting}", who.words()));
     }
-    for goal in [G3, G4, G5] {
-        run.figure(goal, &["beside"], over.remove(goal.id).unwrap_or_default());
+    let [redis, postgres, batched] = Contestant::PEERS;
+    for (who, goals) in GOALS {
+        // Bare Redis is no contestant: of its own trial nothing can be doubted.
+        let under: [&[Contestant]; 3] = [&[redis], &[], &[postgres, batched]];
+        for (goal, under) in goals.into_iter().zip(under) {
+            let among: Vec<Contestant> = under.iter().copied().chain([who]).collect();
+            run.figure_among(goal, &["beside"], &among, over.remove(goal.id).unwrap_or_default());
+        }
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::contestant::Contestant;
 use crate::process::Programs;
 use crate::run::{Run, Size};
-use crate::{beside, commit, core, crowd, inside, ladder, latency, overload, report};
+use crate::{beside, commit, core, crowd, inside, instructions, ladder, latency, many, overload, report};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -39,10 +39,10 @@ struct Shape {
     /// Rounds of each comparison [default: 6, quick: 2]
     #[arg(long, global = true, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
-    /// What is measured in each visit, in milliseconds [default: 5000, quick: 1000]
+    /// What is measured in each visit, in milliseconds [default: 5000, quick: 600]
     #[arg(long, global = true, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..))]
     length_ms: Option<u64>,
-    /// What is thrown away before it, in milliseconds [default: 2000, quick: 500]
+    /// What is thrown away before it, in milliseconds [default: 2000, quick: 250]
     #[arg(long, global = true, value_name = "MS")]
     warm_up_ms: Option<u64>,
     /// Connections of a closed loop
@@ -67,18 +67,22 @@ struct Shape {
 enum Part {
     /// Everything below
     All,
-    /// From a server that decides nothing to a durable one: G1, G2
+    /// From a server that decides nothing to a durable one, on each of its log engines: G1, G2
     Ladder,
     /// Beside Redis and PostgreSQL, if they are installed: G3, G4, G5
     Peers,
     /// What a customer waits, alone and at four fifths of the peak: G7, G8
     Latency,
-    /// More customers than can be served: G9, O1
+    /// More customers than can be served: G9, G10, O1, O5
     Overload,
     /// One hot item and a thousand, retries, a sell-out: G6
     Items,
     /// Many who wait: memory, a full line, kill and restart, replay: G11, G12, G13, O6
     Crowd,
+    /// A hundred thousand items, most of them at rest: G16
+    Many,
+    /// What a request costs in user instructions, system calls and wake-ups: G19
+    Instructions,
     /// The pure core, inside this process
     Core,
     /// The commit path, inside this process
@@ -105,7 +109,15 @@ impl BenchArgs {
         match self.part {
             None
             | Some(
-                Part::All | Part::Ladder | Part::Peers | Part::Latency | Part::Overload | Part::Items | Part::Crowd,
+                Part::All
+                | Part::Ladder
+                | Part::Peers
+                | Part::Latency
+                | Part::Overload
+                | Part::Items
+                | Part::Crowd
+                | Part::Many
+                | Part::Instructions,
             ) => true,
             Some(Part::Core | Part::Commit | Part::Contestant(_)) => false,
         }
@@ -117,11 +129,12 @@ impl Shape {
         let usual = |quick: u64, otherwise: u64| if self.quick { quick } else { otherwise };
         Size {
             rounds: self.rounds.map_or(usual(2, 6) as usize, usize::from),
-            length: Duration::from_millis(self.length_ms.unwrap_or_else(|| usual(1_000, 5_000))),
-            warm_up: Duration::from_millis(self.warm_up_ms.unwrap_or_else(|| usual(500, 2_000))),
+            length: Duration::from_millis(self.length_ms.unwrap_or_else(|| usual(600, 5_000))),
+            warm_up: Duration::from_millis(self.warm_up_ms.unwrap_or_else(|| usual(250, 2_000))),
             connections: usize::from(self.connections),
             seed: self.seed,
             waiting: self.waiting.unwrap_or(if self.quick { 100_000 } else { 1_000_000 }),
+            items: usual(2_000, 100_000) as usize,
         }
     }
 
@@ -151,8 +164,16 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
             Ok(())
         }
         Part::All => {
-            let parts =
-                [ladder::climb, beside::measure, latency::measure, overload::measure, ladder::items, crowd::measure];
+            let parts = [
+                ladder::climb,
+                beside::measure,
+                latency::measure,
+                overload::measure,
+                ladder::items,
+                crowd::measure,
+                many::measure,
+                instructions::measure,
+            ];
             measure(args, programs, &parts)
         }
         Part::Ladder => measure(args, programs, &[ladder::climb]),
@@ -161,6 +182,8 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
         Part::Overload => measure(args, programs, &[overload::measure]),
         Part::Items => measure(args, programs, &[ladder::items]),
         Part::Crowd => measure(args, programs, &[crowd::measure]),
+        Part::Many => measure(args, programs, &[many::measure]),
+        Part::Instructions => measure(args, programs, &[instructions::measure]),
     }
 }
 

@@ -19,8 +19,12 @@ pub enum Contestant {
     /// The engine with the same log on a file system in memory, where syncing is nothing. Leaving out the log's own
     /// sync would not do: sled writes ranges back and waits for them, and syncs by itself now and then.
     Unsynced,
+    /// The same with the log in fjall.
+    UnsyncedFjall,
     /// The shipped server: `holdfast serve`.
     Durable,
+    /// The shipped server with its other log engine: `holdfast serve --log fjall`.
+    DurableFjall,
     /// Redis with one script, behind our front.
     Redis,
     /// PostgreSQL with one function call for each reserve, behind our front.
@@ -31,7 +35,11 @@ pub enum Contestant {
 
 impl Contestant {
     /// The ladder, from nothing to durable.
-    pub const LADDER: [Self; 5] = [Self::Axum, Self::Noop, Self::Actor, Self::Unsynced, Self::Durable];
+    pub const LADDER: [Self; 7] =
+        [Self::Axum, Self::Noop, Self::Actor, Self::Unsynced, Self::UnsyncedFjall, Self::Durable, Self::DurableFjall];
+
+    /// The shipped server with each of its log engines, the default first.
+    pub const SHIPPED: [Self; 2] = [Self::Durable, Self::DurableFjall];
 
     /// What others would build it on.
     pub const PEERS: [Self; 3] = [Self::Redis, Self::Postgres, Self::PostgresBatched];
@@ -44,7 +52,9 @@ impl Contestant {
             Self::Noop => "noop",
             Self::Actor => "actor",
             Self::Unsynced => "unsynced",
+            Self::UnsyncedFjall => "unsynced-fjall",
             Self::Durable => "durable",
+            Self::DurableFjall => "durable-fjall",
             Self::Redis => "redis",
             Self::Postgres => "postgres",
             Self::PostgresBatched => "postgres-batched",
@@ -59,7 +69,9 @@ impl Contestant {
             Self::Noop => "our front, no-op",
             Self::Actor => "+ engine, log in memory",
             Self::Unsynced => "+ log, no disk under it",
+            Self::UnsyncedFjall => "+ log in fjall, no disk under it",
             Self::Durable => "holdfast serve",
+            Self::DurableFjall => "holdfast serve --log fjall",
             Self::Redis => "Redis, one script",
             Self::Postgres => "PostgreSQL, row lock",
             Self::PostgresBatched => "PostgreSQL, batched",
@@ -71,7 +83,7 @@ impl Contestant {
     pub const fn has_operators(self) -> bool {
         match self {
             Self::Axum | Self::Noop => false,
-            Self::Actor | Self::Unsynced | Self::Durable => true,
+            Self::Actor | Self::Unsynced | Self::UnsyncedFjall | Self::Durable | Self::DurableFjall => true,
             Self::Redis | Self::Postgres | Self::PostgresBatched => true,
         }
     }
@@ -80,8 +92,8 @@ impl Contestant {
     #[must_use]
     pub const fn lies_in_memory(self) -> bool {
         match self {
-            Self::Unsynced => true,
-            Self::Axum | Self::Noop | Self::Actor | Self::Durable => false,
+            Self::Unsynced | Self::UnsyncedFjall => true,
+            Self::Axum | Self::Noop | Self::Actor | Self::Durable | Self::DurableFjall => false,
             Self::Redis | Self::Postgres | Self::PostgresBatched => false,
         }
     }
@@ -92,7 +104,7 @@ impl Contestant {
         match self {
             Self::Axum | Self::Noop | Self::Actor => false,
             Self::Redis | Self::Postgres | Self::PostgresBatched => false,
-            Self::Unsynced | Self::Durable => true,
+            Self::Unsynced | Self::UnsyncedFjall | Self::Durable | Self::DurableFjall => true,
         }
     }
 }

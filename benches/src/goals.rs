@@ -31,12 +31,21 @@ pub(crate) const G2: Goal = at_least("G2", "durable ÷ the same with syncs off",
 pub(crate) const G3: Goal = at_least("G3", "durable ÷ Redis script, appendfsync always, same front", 1.5, 2.5);
 pub(crate) const G4: Goal = at_least("G4", "durable over HTTP ÷ bare Redis over its own protocol", 0.8, 1.3);
 pub(crate) const G5: Goal = at_least("G5", "durable ÷ PostgreSQL at its best, same front", 30.0, 60.0);
+pub(crate) const G1_FJALL: Goal = Goal { id: "G1 fjall", words: "durable-fjall ÷ axum no-op, reserve/s", ..G1 };
+pub(crate) const G2_FJALL: Goal = Goal { id: "G2 fjall", words: "durable-fjall ÷ the same with syncs off", ..G2 };
+pub(crate) const G3_FJALL: Goal = Goal { id: "G3 fjall", words: "durable-fjall ÷ Redis script, as in G3", ..G3 };
+pub(crate) const G4_FJALL: Goal = Goal { id: "G4 fjall", words: "durable-fjall ÷ bare Redis, as in G4", ..G4 };
+pub(crate) const G5_FJALL: Goal = Goal { id: "G5 fjall", words: "durable-fjall ÷ PostgreSQL, as in G5", ..G5 };
 pub(crate) const G6: Goal = at_least("G6", "one hot item ÷ 1,000 items, reserve/s", 0.90, 0.95);
 pub(crate) const G6_INVERSE: Goal = at_least("G6 inverse", "1,000 items ÷ one hot item", 0.90, 0.95);
 pub(crate) const G7: Goal = at_most("G7", "p99 at 80 % ÷ (no-op p99 at 80 % + 2 sync p99)", 3.0, 1.5);
 pub(crate) const G8: Goal = at_most("G8", "one client: p50 ÷ (sync p50 + no-op p50)", 1.6, 1.25);
+pub(crate) const G7_FJALL: Goal = Goal { id: "G7 fjall", words: "the same ratio, durable-fjall", ..G7 };
+pub(crate) const G8_FJALL: Goal = Goal { id: "G8 fjall", words: "the same ratio, durable-fjall", ..G8 };
 pub(crate) const G9_2: Goal = at_least("G9 at 2×", "goodput at twice the peak ÷ peak", 0.85, 0.95);
 pub(crate) const G9_4: Goal = at_least("G9 at 4×", "goodput at four times the peak ÷ peak", 0.60, 0.85);
+pub(crate) const G10: Goal = at_most("G10", "% of reservations made for callers who had hung up, worst", 5.0, 0.1);
+pub(crate) const O5: Goal = at_most("O5", "% of reservations told to nobody, worst of the three", 0.1, 0.1);
 pub(crate) const O1_GOODPUT: Goal = at_least("O1 goodput", "worst of goodput at 2×, 5×, 10× ÷ peak", 0.90, 0.90);
 pub(crate) const O1_ACCEPTED: Goal = at_most("O1 accepted", "accepted p99, worst of the three ÷ p99 at 80 %", 2.0, 2.0);
 pub(crate) const O1_REFUSED: Goal = at_most("O1 refusals", "p99 of refusals in ms, worst of the three", 5.0, 5.0);
@@ -45,6 +54,10 @@ pub(crate) const G12: Goal = at_most("G12", "restart to ready ÷ read of the dir
 pub(crate) const G13: Goal = at_most("G13", "bytes of RAM for each further waiting customer", 128.0, 64.0);
 pub(crate) const O6_MEMORY: Goal = at_most("O6 memory", "MiB resident with all of them waiting", 300.0, 300.0);
 pub(crate) const O6_RESTART: Goal = at_most("O6 restart", "seconds from the start to ready with them", 5.0, 5.0);
+pub(crate) const G16: Goal = at_least("G16", "100,000 items ÷ one item, reserve/s", 0.7, 0.9);
+pub(crate) const G16_MEMORY: Goal = at_most("G16 memory", "KiB of RAM for each idle item", 4.0, 1.0);
+pub(crate) const G19: Goal = at_most("G19", "user instructions for a request ÷ axum no-op's", 1.6, 1.25);
+pub(crate) const G19_FJALL: Goal = Goal { id: "G19 fjall", words: "the same ratio, durable-fjall", ..G19 };
 
 /// A figure over rounds: its median, and from where to where it went.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -14,7 +14,7 @@ use axum::serve::ListenerExt;
 use domain::ids::PartitionNo;
 use engine::{Engine, EngineConfig, FollowUpStore, Unrecovered};
 use eventlog::data_dir::DataDir;
-use eventlog::{DiskLog, DiskOptions, LogId, MemoryDisk, MemoryLog, PartitionCount};
+use eventlog::{DiskLog, DiskOptions, LogId, MemoryDisk, MemoryLog, PartitionCount, StorageEngine};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -35,9 +35,10 @@ pub fn serve(contestant: Contestant, dir: &Path) -> Result<()> {
             Contestant::Axum => plain().await,
             Contestant::Noop => behind_our_front(Router::new().route(reply::ROUTE, post(reply::held))).await,
             Contestant::Actor => engine(Logged { unrecovered: in_memory()?, data_dir: None }, dir).await,
-            Contestant::Unsynced => engine(without_sync(dir)?, dir).await,
+            Contestant::Unsynced => engine(without_sync(dir, StorageEngine::Sled)?, dir).await,
+            Contestant::UnsyncedFjall => engine(without_sync(dir, StorageEngine::Fjall)?, dir).await,
             Contestant::Redis | Contestant::Postgres | Contestant::PostgresBatched => peer(contestant, dir).await,
-            Contestant::Durable => anyhow::bail!("the shipped server is started as itself"),
+            Contestant::Durable | Contestant::DurableFjall => anyhow::bail!("the shipped server is started as itself"),
         }
     })
 }
@@ -149,10 +150,10 @@ fn in_memory() -> Result<Unrecovered> {
 
 /// The shipped server's log, written like it and never synced: its own sync left out, sled's given nothing to do by the
 /// file system in memory on which the bench starts it.
-fn without_sync(dir: &Path) -> Result<Logged> {
+fn without_sync(dir: &Path, storage: StorageEngine) -> Result<Logged> {
     let data_dir = DataDir::open(dir, PartitionCount::ONE)?;
     let place = data_dir.partitions().next().context("there is one partition")?;
-    let options = DiskOptions { sync: Arc::new(|_| Ok(())), ..DiskOptions::default() };
+    let options = DiskOptions { engine: storage, sync: Arc::new(|_| Ok(())), ..DiskOptions::default() };
     let log = DiskLog::open(&place.path, place.log_id, options)?;
     let unrecovered = Unrecovered {
         partition: place.no,

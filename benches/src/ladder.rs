@@ -1,7 +1,7 @@
 //! The ladder: the same load on every rung, up and down again, and what each rung costs as a ratio of one round.
 
 use crate::contestant::Contestant;
-use crate::goals::{G1, G1_FRONT, G2, G6, G6_INVERSE};
+use crate::goals::{G1, G1_FJALL, G1_FRONT, G2, G2_FJALL, G6, G6_INVERSE};
 use crate::load::source::Choice;
 use crate::load::tally::Ending;
 use crate::operator::Stock;
@@ -44,9 +44,16 @@ pub(crate) fn climb(run: &mut Run) -> Result<()> {
         rounds.push(rates);
         run.look_at_the_disk()?;
     }
-    use Contestant::{Axum, Durable, Noop, Unsynced};
-    for (goal, under) in [(G1, Axum), (G1_FRONT, Noop), (G2, Unsynced)] {
-        run.figure(goal, &["ladder"], ratios(&rounds, &Durable, &under));
+    use Contestant::{Axum, Durable, DurableFjall, Noop, Unsynced, UnsyncedFjall};
+    let compared = [
+        (G1, Durable, Axum),
+        (G1_FRONT, Durable, Noop),
+        (G2, Durable, Unsynced),
+        (G1_FJALL, DurableFjall, Axum),
+        (G2_FJALL, DurableFjall, UnsyncedFjall),
+    ];
+    for (goal, over, under) in compared {
+        run.figure_among(goal, &["ladder"], &[over, under], ratios(&rounds, &over, &under));
     }
     Ok(())
 }

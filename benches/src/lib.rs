@@ -22,10 +22,16 @@ mod neighbours;
 pub mod probe;
 mod visit;
 
+mod callgrind;
+mod calls;
+
 mod beside;
 mod crowd;
+mod gone;
+mod instructions;
 mod ladder;
 mod latency;
+mod many;
 mod overload;
 
 mod goals;

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long an operator waits for an answer: longer than any request may take, so that a hang is told as one.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Connections over which many items are made. Their commits are shared, so more of them take no longer.
+/// Connections over which many items are made, or asked about. Their commits are shared, so more of them take no longer.
 const AT_ONCE: usize = 32;
 
 /// An operator of one server.
@@ -59,20 +59,40 @@ impl Operator {
     /// # Errors
     /// When the server refuses one.
     pub fn open_all(&self, skus: &[String], stock: Stock) -> Result<()> {
-        let size = skus.len().div_ceil(AT_ONCE).max(1);
+        self.each(skus, |stream, sku| self.open(stream, sku, stock))?;
+        Ok(())
+    }
+
+    /// How items stand, in the order asked.
+    ///
+    /// # Errors
+    /// When the server does not say.
+    pub fn counts_of_all(&self, skus: &[String]) -> Result<Vec<Counts>> {
+        self.each(skus, |stream, sku| self.counts_over(stream, sku))
+    }
+
+    /// Does something about each item, over a few connections at once.
+    fn each<T: Send>(&self, skus: &[String], ask: impl Fn(&mut TcpStream, &str) -> Result<T> + Sync) -> Result<Vec<T>> {
+        let (size, ask) = (skus.len().div_ceil(AT_ONCE).max(1), &ask);
+        let work = move |share: &[String]| {
+            let mut stream = self.connect()?;
+            share.iter().map(|sku| ask(&mut stream, sku)).collect::<Result<Vec<T>>>()
+        };
         std::thread::scope(|scope| {
-            let share = |share: &'_ [String]| {
-                let share = share.to_vec();
-                scope.spawn(move || share.iter().try_for_each(|sku| self.open(sku, stock)))
-            };
-            let threads: Vec<_> = skus.chunks(size).map(share).collect();
-            threads.into_iter().try_for_each(|thread| {
-                thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("a thread that made items panicked")))
-            })
+            let threads: Vec<_> = skus.chunks(size).map(|share| scope.spawn(move || work(share))).collect();
+            let mut all = Vec::with_capacity(skus.len());
+            for thread in threads {
+                all.extend(thread.join().unwrap_or_else(|_| Err(anyhow::anyhow!("an operator's thread panicked")))?);
+            }
+            Ok(all)
         })
     }
 
-    fn open(&self, sku: &str, stock: Stock) -> Result<()> {
+    fn connect(&self) -> Result<TcpStream> {
+        TcpStream::connect(self.admin).context("the operators' address cannot be reached")
+    }
+
+    fn open(&self, stream: &mut TcpStream, sku: &str, stock: Stock) -> Result<()> {
         let item = json!({
             "sku": sku,
             "name": sku,
@@ -82,9 +102,8 @@ impl Operator {
             "close_when_sold": false,
             "waitlist": {"enabled": stock.waitlist.is_some(), "capacity": stock.waitlist.unwrap_or(1)},
         });
-        let mut stream = TcpStream::connect(self.admin).context("the operators' address cannot be reached")?;
-        self.ask(&mut stream, "POST", "/v1/admin/items", &item)?;
-        self.ask(&mut stream, "POST", &format!("/v1/admin/items/{sku}/open"), &json!({}))?;
+        self.ask(stream, "POST", "/v1/admin/items", &item)?;
+        self.ask(stream, "POST", &format!("/v1/admin/items/{sku}/open"), &json!({}))?;
         Ok(())
     }
 
@@ -93,8 +112,11 @@ impl Operator {
     /// # Errors
     /// When the server does not say.
     pub fn counts(&self, sku: &str) -> Result<Counts> {
-        let mut stream = TcpStream::connect(self.admin).context("the operators' address cannot be reached")?;
-        let answer = self.ask(&mut stream, "GET", &format!("/v1/admin/items/{sku}"), &Value::Null)?;
+        self.counts_over(&mut self.connect()?, sku)
+    }
+
+    fn counts_over(&self, stream: &mut TcpStream, sku: &str) -> Result<Counts> {
+        let answer = self.ask(stream, "GET", &format!("/v1/admin/items/{sku}"), &Value::Null)?;
         serde_json::from_slice(&answer).context("what the item says is not understood")
     }
 

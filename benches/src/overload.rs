@@ -3,10 +3,14 @@
 //!
 //! Customers come through a gateway with a bounded number of connections; whoever finds none free and nobody before
 //! them may wait is turned away there, and counted.
+//!
+//! Last come customers who hang up at the median of what an accepted one waited before, so that many do, and the server
+//! has to notice in time. What it does for the gone is [`crate::gone`]'s.
 
 use crate::contestant::Contestant;
 use crate::cores::Halves;
 use crate::goals::{G9_2, G9_4, O1_ACCEPTED, O1_GOODPUT, O1_REFUSED, Row, Spread};
+use crate::gone::{self, Customers};
 use crate::ladder::done_per_second;
 use crate::load::Pace;
 use crate::load::tally::Ending;
@@ -23,6 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much more is offered than can be done.
 const TIMES: [f64; 4] = [2.0, 4.0, 5.0, 10.0];
+
+/// How much more is offered by those who hang up soon.
+const TIMES_IMPATIENT: f64 = 4.0;
+
+/// Those of them that O1 and O5 are about.
+const O1_TIMES: [f64; 3] = [2.0, 5.0, 10.0];
+
+const NOTHING: &str = "nothing of the kind happened";
 
 const PEAK: &str = "overload, peak";
 const FOUR_FIFTHS: &str = "overload, 80 % of the peak";
@@ -42,7 +54,7 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
     let halves = Halves::of_this_machine();
     let threads = halves.map_or(1, |halves| halves.generator.len());
     let closed = Load { halves, threads, patience: PATIENCE, ..run.closed() };
-    let mut seen = Vec::new();
+    let (mut seen, mut logs) = (Vec::new(), Vec::new());
     for _ in 0..run.rounds().div_ceil(2) {
         let visit = run.visit(Contestant::Durable, &Workload::ONE_ITEM, closed)?;
         let peak = done_per_second(&visit);
@@ -56,6 +68,7 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
         let calm = run.visit(Contestant::Durable, &Workload::ONE_ITEM, open(peak * 0.8))?;
         let calm_p99 = p99(&calm, Ending::Granted);
         run.keep(FOUR_FIFTHS, calm);
+        let mut median = PATIENCE;
         for times in TIMES {
             let visit = run.visit(Contestant::Durable, &Workload::ONE_ITEM, open(peak * times))?;
             let refused = visit.measured.tally.of(Ending::Shed);
@@ -66,10 +79,22 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
                 refused_ms: (!refused.is_empty()).then(|| p99(&visit, Ending::Shed) / 1_000.0),
                 doubt: visit.doubt.clone(),
             });
+            let customers = if O1_TIMES.contains(&times) { Customers::OfO1 } else { Customers::Patient };
+            logs.push(gone::Seen::of(customers, &visit)?);
+            if times == TIMES_IMPATIENT {
+                median = Duration::from_micros(visit.measured.tally.of(Ending::Granted).value_at_quantile(0.5));
+            }
             run.keep(&format!("overload, {times} × the peak"), visit);
         }
+        let impatient = Load { patience: median, ..open(peak * TIMES_IMPATIENT) };
+        let visit = run.visit(Contestant::Durable, &Workload::ONE_ITEM, impatient)?;
+        let seen = gone::Seen::of(Customers::Impatient, &visit)?;
+        run.note(seen.words(median));
+        logs.push(seen);
+        run.keep("overload, impatient", visit);
     }
     rows(run, &seen);
+    gone::rows(run, &logs);
     Ok(())
 }
 
@@ -87,9 +112,9 @@ fn rows(run: &mut Run, seen: &[Seen]) {
         if let Some(doubt) = calm {
             return Err(doubt);
         }
-        Spread::of(of.iter().filter_map(|one| value(one))).ok_or_else(|| "nothing of the kind happened".to_owned())
+        Spread::of(of.iter().filter_map(|one| value(one))).ok_or_else(|| NOTHING.to_owned())
     };
-    let (twice, four, three) = (at(&[2.0]), at(&[4.0]), at(&[2.0, 5.0, 10.0]));
+    let (twice, four, three) = (at(&[2.0]), at(&[4.0]), at(&O1_TIMES));
     // Of the three the worst counts, so that is what stands where the median of rounds would.
     let worst =
         |spread: Spread, is_high: bool| Spread { median: if is_high { spread.max } else { spread.min }, ..spread };

@@ -45,10 +45,24 @@ impl Running {
     /// # Errors
     /// When it ends before it is ready; the error holds what it said.
     pub fn start(contestant: Contestant, programs: &Programs, dir: &Path, cores: Option<Cores>) -> Result<Self> {
+        Self::start_under(&[], contestant, programs, dir, cores)
+    }
+
+    /// The same under another program that becomes it, as a tool of valgrind does: its name and its options, if any.
+    ///
+    /// # Errors
+    /// When it ends before it is ready; the error holds what it said.
+    pub fn start_under(
+        wrapper: &[OsString],
+        contestant: Contestant,
+        programs: &Programs,
+        dir: &Path,
+        cores: Option<Cores>,
+    ) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let complaints = dir.with_extension("stderr");
         let began = Instant::now();
-        let mut command = command(contestant, programs)?;
+        let mut command = wrapped(wrapper, command(contestant, programs)?);
         command.arg("--data-dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(File::create(&complaints)?);
         let spawn = move || {
@@ -186,17 +200,28 @@ impl Drop for Running {
     }
 }
 
+fn wrapped(wrapper: &[OsString], command: Command) -> Command {
+    let Some((program, options)) = wrapper.split_first() else { return command };
+    let mut outer = Command::new(program);
+    outer.args(options).arg(command.get_program()).args(command.get_args());
+    outer
+}
+
 fn command(contestant: Contestant, programs: &Programs) -> Result<Command> {
     Ok(match contestant {
-        Contestant::Durable => {
+        Contestant::Durable | Contestant::DurableFjall => {
             let mut command = Command::new(&programs.server);
             command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+            if contestant == Contestant::DurableFjall {
+                command.args(["--log", "fjall"]);
+            }
             command
         }
         Contestant::Axum
         | Contestant::Noop
         | Contestant::Actor
         | Contestant::Unsynced
+        | Contestant::UnsyncedFjall
         | Contestant::Redis
         | Contestant::Postgres
         | Contestant::PostgresBatched => {

@@ -27,6 +27,8 @@ pub(crate) struct Size {
     pub(crate) seed: u64,
     /// How many customers wait where many do.
     pub(crate) waiting: u32,
+    /// How many items there are where very many are.
+    pub(crate) items: usize,
 }
 
 /// A run.
@@ -119,8 +121,30 @@ impl Run {
 
     /// Keeps how a goal came out of these scenes; or why there is no figure, if one of their visits is in doubt.
     pub(crate) fn figure(&mut self, goal: Goal, scenes: &[&str], values: impl IntoIterator<Item = f64>) {
+        self.figure_where(goal, scenes, |_| true, values);
+    }
+
+    /// The same of only those visits of the scenes that were to these contestants: a doubt about another one's says
+    /// nothing about their ratio.
+    pub(crate) fn figure_among(
+        &mut self,
+        goal: Goal,
+        scenes: &[&str],
+        among: &[Contestant],
+        values: impl IntoIterator<Item = f64>,
+    ) {
+        self.figure_where(goal, scenes, |visit| among.contains(&visit.contestant), values);
+    }
+
+    fn figure_where(
+        &mut self,
+        goal: Goal,
+        scenes: &[&str],
+        counts: impl Fn(&Visit) -> bool,
+        values: impl IntoIterator<Item = f64>,
+    ) {
         let of_scenes = self.kept.iter().filter(|(scene, _)| scenes.contains(&scene.as_str()));
-        let doubt = of_scenes.filter_map(|(_, visit)| visit.doubt.clone()).next();
+        let doubt = of_scenes.filter(|(_, visit)| counts(visit)).filter_map(|(_, visit)| visit.doubt.clone()).next();
         let spread = || Spread::of(values).ok_or_else(|| "nothing of the kind happened".to_owned());
         self.row(Row::new(goal, doubt.map_or_else(spread, Err)));
     }

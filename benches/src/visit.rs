@@ -1,6 +1,6 @@
 //! One visit to one contestant: started on a new directory, given its items, sent load, audited, stopped.
 
-use crate::audit::{self, Claims};
+use crate::audit::{self, Claims, Reread};
 use crate::contestant::Contestant;
 use crate::cores::Halves;
 use crate::load::source::{Choice, Wishes};
@@ -10,6 +10,7 @@ use crate::neighbours::{self, Watch};
 use crate::operator::Stock;
 use crate::process::{Programs, Running};
 use anyhow::{Context, Result, ensure};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,6 +106,17 @@ pub(crate) struct Visit {
     pub(crate) doubt: Option<String>,
     /// What was audited, in words.
     pub(crate) audited: String,
+    /// What its log showed, if it left one.
+    pub(crate) reread: Option<Reread>,
+}
+
+/// What the audit of a contestant that was stopped found.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// In words.
+    pub(crate) audited: String,
+    /// What its log showed, if it left one.
+    pub(crate) reread: Option<Reread>,
 }
 
 /// What makes visits.
@@ -125,10 +137,21 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// Starts a contestant on a new directory, with its items on sale.
     pub(crate) fn start(&mut self, who: Contestant, what: &Workload, halves: Option<Halves>) -> Result<Running> {
+        self.start_under(&[], who, what, halves)
+    }
+
+    /// The same under another program; see [`Running::start_under`].
+    pub(crate) fn start_under(
+        &mut self,
+        wrapper: &[OsString],
+        who: Contestant,
+        what: &Workload,
+        halves: Option<Halves>,
+    ) -> Result<Running> {
         self.made += 1;
         let place = if who.lies_in_memory() { self.memory.as_ref().context(NO_MEMORY)?.path() } else { &self.place };
         let dir = place.join(format!("{}-{who}", self.made));
-        let running = Running::start(who, &self.programs, &dir, halves.map(|halves| halves.server))?;
+        let running = Running::start_under(wrapper, who, &self.programs, &dir, halves.map(|halves| halves.server))?;
         ensure!(running.operator.is_some() == who.has_operators(), "{who} has operators, or says so");
         if let Some(operator) = &running.operator {
             operator.open_all(&what.skus(), what.stock)?;
@@ -167,6 +190,12 @@ impl Visitor {
     /// Starts, sends, audits, stops. A run whose audit fails is an error, and so prints no figure.
     pub(crate) fn visit(&mut self, who: Contestant, what: &Workload, load: Load) -> Result<Visit> {
         let running = self.start(who, what, load.halves)?;
+        self.visit_running(running, what, load)
+    }
+
+    /// The same of one that runs, with its items on sale.
+    pub(crate) fn visit_running(&mut self, running: Running, what: &Workload, load: Load) -> Result<Visit> {
+        let who = running.contestant();
         let before = running.cpu()?;
         let watch = Watch::begin(before)?;
         let measured = self.send(&running, what, load)?;
@@ -174,30 +203,43 @@ impl Visitor {
         let (cpu, others) = (after.saturating_sub(before), watch.others(after)?);
         let failed = measured.tally.count_in_all(Ending::Failed);
         ensure!(failed == 0, "{failed} requests to {who} broke: no figure");
-        let audited = self.audit(running, what, &measured).with_context(|| format!("the audit of {who} failed"))?;
+        let mut claims = Claims::default();
+        claims.add(&measured.tally);
+        let Ended { audited, reread } = self.end(running, what, &claims)?;
         let requests: u64 = measured.tally.all.iter().sum();
         let cpu_us_per_request = cpu.as_secs_f64() * 1e6 / requests.max(1) as f64;
         let doubt = neighbours::doubt(others).or_else(|| doubt(load, &measured));
-        Ok(Visit { contestant: who, workload: what.name, load, measured, cpu_us_per_request, others, doubt, audited })
+        let workload = what.name;
+        Ok(Visit { contestant: who, workload, load, measured, cpu_us_per_request, others, doubt, audited, reread })
     }
 
-    fn audit(&self, running: Running, what: &Workload, measured: &Measured) -> Result<String> {
-        let (who, mut claims) = (running.contestant(), Claims::default());
-        claims.add(&measured.tally);
+    /// Audits a contestant against what its answers said, stops it, and removes what it left.
+    pub(crate) fn end(&self, running: Running, what: &Workload, claims: &Claims) -> Result<Ended> {
+        let who = running.contestant();
+        self.audit(running, what, claims).with_context(|| format!("the audit of {who} failed"))
+    }
+
+    fn audit(&self, running: Running, what: &Workload, claims: &Claims) -> Result<Ended> {
+        let who = running.contestant();
         let mut words = "decides nothing".to_owned();
         if let Some(operator) = &running.operator {
-            let counts = what.skus().iter().map(|sku| operator.counts(sku)).collect::<Result<Vec<_>>>()?;
-            audit::by_counts(&counts, &claims)?;
+            let counts = operator.counts_of_all(&what.skus())?;
+            audit::by_counts(&counts, claims)?;
             words =
                 format!("{} held of {} granted", counts.iter().map(|item| item.held).sum::<u32>(), claims.granted());
         }
         let dir = running.stop()?;
+        let mut reread = None;
         if who.leaves_a_log() {
-            let reread = audit::by_log(&dir, &claims)?;
-            words = format!("{words}; all in the log, {} events", reread.events);
+            let found = audit::by_log(&dir, claims)?;
+            words = format!(
+                "{words}; all in the log, {} events, {} reservations told to nobody",
+                found.events, found.untold
+            );
+            reread = Some(found);
         }
         std::fs::remove_dir_all(&dir).context("what it left cannot be removed")?;
-        Ok(words)
+        Ok(Ended { audited: words, reread })
     }
 }
 

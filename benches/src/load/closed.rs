@@ -33,6 +33,7 @@ async fn ask_again_and_again(thread: Rc<Thread>, mut connection: Connection) {
             Ok(Ok(head)) => (Some(head), Ending::of(head.status)),
             Ok(Err(_)) => (None, Ending::Failed),
             Err(_) => {
+                thread.hangs_up(&request);
                 connection.drop_stream();
                 (None, Ending::TimedOut)
             }

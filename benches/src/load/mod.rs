@@ -26,7 +26,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
-use tally::{Ending, Tally};
+use tally::{Ending, Gone, Tally};
 
 /// Between the moment at which all connections stand and the beginning of the run.
 const RUN_UP: Duration = Duration::from_millis(20);
@@ -121,6 +121,13 @@ impl Thread {
     fn share_of(plan: &Plan, index: usize) -> usize {
         let threads = plan.threads.max(1);
         plan.connections / threads + usize::from(index < plan.connections % threads)
+    }
+
+    /// Writes down that the customer of this request hangs up now.
+    fn hangs_up(&self, request: &[u8]) {
+        let at = engine::clock::system_wall_clock()();
+        let gone = source::customer_in(request).map(|customer| Gone { customer, at });
+        self.tally.borrow_mut().gone.extend(gone);
     }
 
     /// Writes down what came of a request.

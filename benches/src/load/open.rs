@@ -131,6 +131,7 @@ async fn serve(thread: Rc<Thread>, desk: Rc<Desk>, index: usize, mut connection:
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             Err(_) => {
+                thread.hangs_up(&request);
                 connection.drop_stream();
                 thread.record(None, Ending::TimedOut, patience, is_measured);
             }

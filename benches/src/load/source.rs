@@ -91,6 +91,19 @@ impl Wishes {
     }
 }
 
+/// The number of the customer who sends a request that [`Reserving`] wrote.
+#[must_use]
+pub fn customer_in(request: &[u8]) -> Option<u64> {
+    let (_, behind) = std::str::from_utf8(request).ok()?.split_once("\r\nx-customer-id: ")?;
+    customer_number(behind.lines().next()?)
+}
+
+/// The number in the name of a customer of [`Reserving`]'s.
+#[must_use]
+pub fn customer_number(name: &str) -> Option<u64> {
+    u64::from_str_radix(name.strip_prefix('c')?, 16).ok()
+}
+
 impl Reserving {
     fn choose(&mut self) -> usize {
         let Some(&sum) = self.cumulated.last().filter(|_| self.cumulated.len() > 1) else { return 0 };
@@ -147,6 +160,14 @@ mod tests {
         assert_eq!(distinct.len(), 100);
         let (_, body) = all.first().and_then(|first| first.split_once("\r\n\r\n")).expect("head and body");
         assert_eq!(body.len(), 14);
+    }
+
+    #[test]
+    fn a_customer_is_found_in_the_request_that_they_send() {
+        let all = requests(&Wishes::one_item("hot", 3, 1), 3);
+        let numbers: Vec<_> = all.iter().map(|request| customer_in(request.as_bytes())).collect();
+        assert_eq!(numbers, [1, 2, 3].map(|number| Some((3 << 48) + (1 << 40) + number)));
+        assert_eq!(customer_in(b"GET / HTTP/1.1\r\n\r\n"), None);
     }
 
     #[test]

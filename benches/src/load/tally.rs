@@ -1,5 +1,6 @@
 //! What came of the requests: one histogram for each kind of ending, kept per thread and added up.
 
+use domain::time::Timestamp;
 use hdrhistogram::Histogram;
 use std::time::Duration;
 
@@ -76,6 +77,15 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
+/// A customer who went away without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// Their number.
+    pub customer: u64,
+    /// When they hung up, by the wall clock.
+    pub at: Timestamp,
+}
+
 /// What came of the requests of one thread, or of all.
 #[derive(Clone, Debug)]
 pub struct Tally {
@@ -90,6 +100,8 @@ pub struct Tally {
     pub turned_away: u64,
     /// The reservations that answers told of, with how they stood then.
     pub receipts: Vec<(u128, Ending)>,
+    /// Who asked, and hung up before an answer came.
+    pub gone: Vec<Gone>,
 }
 
 impl Default for Tally {
@@ -101,6 +113,7 @@ impl Default for Tally {
             unsent: 0,
             turned_away: 0,
             receipts: Vec::new(),
+            gone: Vec::new(),
         }
     }
 }
@@ -127,6 +140,7 @@ impl Tally {
         self.unsent += other.unsent;
         self.turned_away += other.turned_away;
         self.receipts.extend(other.receipts);
+        self.gone.extend(other.gone);
     }
 
     /// The latencies of the requests that ended so, in the time that is measured.

@@ -19,7 +19,9 @@ fn table(header: &[&str]) -> Table {
 
 /// Prints what a run has seen and how the goals came out.
 pub(crate) fn print(run: &Run) {
-    print_visits(&run.kept);
+    if !run.kept.is_empty() {
+        print_visits(&run.kept);
+    }
     let disk = run.disk();
     for (how, sync) in [("in place", disk.in_place), ("appended", disk.appended)] {
         if sync.count > 0 {
