@@ -3,7 +3,7 @@
 use crate::contestant::Contestant;
 use crate::process::Programs;
 use crate::run::{Run, Size};
-use crate::{beside, commit, core, crowd, inside, ladder, latency, overload, report};
+use crate::{beside, commit, core, crowd, inside, ladder, latency, line, overload, report, snapshot, storm};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -79,6 +79,12 @@ enum Part {
     Items,
     /// Many who wait: memory, a full line, kill and restart, replay: G11, G12, G13, O6
     Crowd,
+    /// Joining a long line and a short one: G15
+    Line,
+    /// Many holds that end at once: G17
+    Storm,
+    /// Reservations while a snapshot is taken: G18
+    Snapshot,
     /// The pure core, inside this process
     Core,
     /// The commit path, inside this process
@@ -105,7 +111,16 @@ impl BenchArgs {
         match self.part {
             None
             | Some(
-                Part::All | Part::Ladder | Part::Peers | Part::Latency | Part::Overload | Part::Items | Part::Crowd,
+                Part::All
+                | Part::Ladder
+                | Part::Peers
+                | Part::Latency
+                | Part::Overload
+                | Part::Items
+                | Part::Crowd
+                | Part::Line
+                | Part::Storm
+                | Part::Snapshot,
             ) => true,
             Some(Part::Core | Part::Commit | Part::Contestant(_)) => false,
         }
@@ -151,8 +166,17 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
             Ok(())
         }
         Part::All => {
-            let parts =
-                [ladder::climb, beside::measure, latency::measure, overload::measure, ladder::items, crowd::measure];
+            let parts = [
+                ladder::climb,
+                beside::measure,
+                latency::measure,
+                overload::measure,
+                ladder::items,
+                crowd::measure,
+                line::measure,
+                storm::measure,
+                snapshot::measure,
+            ];
             measure(args, programs, &parts)
         }
         Part::Ladder => measure(args, programs, &[ladder::climb]),
@@ -161,6 +185,9 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
         Part::Overload => measure(args, programs, &[overload::measure]),
         Part::Items => measure(args, programs, &[ladder::items]),
         Part::Crowd => measure(args, programs, &[crowd::measure]),
+        Part::Line => measure(args, programs, &[line::measure]),
+        Part::Storm => measure(args, programs, &[storm::measure]),
+        Part::Snapshot => measure(args, programs, &[snapshot::measure]),
     }
 }
 

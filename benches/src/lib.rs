@@ -28,6 +28,11 @@ mod ladder;
 mod latency;
 mod overload;
 
+mod line;
+mod snapshot;
+mod storm;
+mod timeline;
+
 mod goals;
 mod report;
 

@@ -45,11 +45,25 @@ impl Running {
     /// # Errors
     /// When it ends before it is ready; the error holds what it said.
     pub fn start(contestant: Contestant, programs: &Programs, dir: &Path, cores: Option<Cores>) -> Result<Self> {
+        Self::start_with(contestant, programs, dir, cores, &[])
+    }
+
+    /// The same with settings of its own, as flags.
+    ///
+    /// # Errors
+    /// As [`Running::start`].
+    pub fn start_with(
+        contestant: Contestant,
+        programs: &Programs,
+        dir: &Path,
+        cores: Option<Cores>,
+        flags: &[String],
+    ) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
         let complaints = dir.with_extension("stderr");
         let began = Instant::now();
         let mut command = command(contestant, programs)?;
-        command.arg("--data-dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(flags).arg("--data-dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(File::create(&complaints)?);
         let spawn = move || {
             if let Some(cores) = cores {

@@ -125,10 +125,22 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// Starts a contestant on a new directory, with its items on sale.
     pub(crate) fn start(&mut self, who: Contestant, what: &Workload, halves: Option<Halves>) -> Result<Running> {
+        self.start_with(who, what, halves, &[])
+    }
+
+    /// The same with settings of its own, as flags.
+    pub(crate) fn start_with(
+        &mut self,
+        who: Contestant,
+        what: &Workload,
+        halves: Option<Halves>,
+        flags: &[String],
+    ) -> Result<Running> {
         self.made += 1;
         let place = if who.lies_in_memory() { self.memory.as_ref().context(NO_MEMORY)?.path() } else { &self.place };
         let dir = place.join(format!("{}-{who}", self.made));
-        let running = Running::start(who, &self.programs, &dir, halves.map(|halves| halves.server))?;
+        let cores = halves.map(|halves| halves.server);
+        let running = Running::start_with(who, &self.programs, &dir, cores, flags)?;
         ensure!(running.operator.is_some() == who.has_operators(), "{who} has operators, or says so");
         if let Some(operator) = &running.operator {
             operator.open_all(&what.skus(), what.stock)?;
@@ -138,17 +150,22 @@ impl Visitor {
 
     /// Sends load to a contestant that runs.
     pub(crate) fn send(&mut self, to: &Running, what: &Workload, load: Load) -> Result<Measured> {
-        self.made += 1;
-        let seed = self.seed.wrapping_mul(1_000).wrapping_add(u64::from(self.made));
+        let plan = self.plan(to, load);
         let wishes = Wishes {
             skus: what.skus(),
             choice: what.choice.clone(),
             retried: what.retried,
             requests_per_thread: what.requests.div_ceil(load.threads.max(1) as u64),
             run: self.made,
-            seed,
+            seed: plan.seed,
         };
-        let plan = Plan {
+        load::run(&plan, &|thread| wishes.source(thread))
+    }
+
+    /// The next load that is sent: with customers of its own, `made` being their number.
+    pub(crate) fn plan(&mut self, to: &Running, load: Load) -> Plan {
+        self.made += 1;
+        Plan {
             to: to.public,
             pace: load.pace,
             threads: load.threads,
@@ -158,10 +175,11 @@ impl Visitor {
             patience: load.patience,
             queue_max: load.queue_max,
             cores: load.halves.map(|halves| halves.generator),
-            seed,
+            seed: self.seed.wrapping_mul(1_000).wrapping_add(u64::from(self.made)),
+            again: 0,
+            keeps_moments: false,
             halt: None,
-        };
-        load::run(&plan, &|thread| wishes.source(thread))
+        }
     }
 
     /// Starts, sends, audits, stops. A run whose audit fails is an error, and so prints no figure.
@@ -202,7 +220,7 @@ impl Visitor {
 }
 
 /// Why a generator's latencies should not be believed.
-fn doubt(load: Load, measured: &Measured) -> Option<String> {
+pub(crate) fn doubt(load: Load, measured: &Measured) -> Option<String> {
     match load.pace {
         Pace::Closed => None,
         Pace::Open { .. } => {

@@ -1,7 +1,7 @@
 //! What came of the requests: one histogram for each kind of ending, kept per thread and added up.
 
 use hdrhistogram::Histogram;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Shortest latency told apart: a microsecond.
 const LOWEST_US: u64 = 1;
@@ -76,6 +76,17 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
+/// One customer's end, kept where a figure is about a stretch of a run and not about all of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// When it ended.
+    pub at: Instant,
+    /// How long they had waited by then.
+    pub latency: Duration,
+    /// How; none: turned away because too many waited for a connection.
+    pub ending: Option<Ending>,
+}
+
 /// What came of the requests of one thread, or of all.
 #[derive(Clone, Debug)]
 pub struct Tally {
@@ -90,6 +101,8 @@ pub struct Tally {
     pub turned_away: u64,
     /// The reservations that answers told of, with how they stood then.
     pub receipts: Vec<(u128, Ending)>,
+    /// Every end, if the plan keeps them.
+    pub moments: Vec<Moment>,
 }
 
 impl Default for Tally {
@@ -101,6 +114,7 @@ impl Default for Tally {
             unsent: 0,
             turned_away: 0,
             receipts: Vec::new(),
+            moments: Vec::new(),
         }
     }
 }
@@ -127,6 +141,7 @@ impl Tally {
         self.unsent += other.unsent;
         self.turned_away += other.turned_away;
         self.receipts.extend(other.receipts);
+        self.moments.extend(other.moments);
     }
 
     /// The latencies of the requests that ended so, in the time that is measured.
