@@ -3,7 +3,7 @@
 use crate::contestant::Contestant;
 use crate::process::Programs;
 use crate::run::{Run, Size};
-use crate::{beside, commit, core, crowd, inside, ladder, latency, line, overload, report, snapshot, storm};
+use crate::{beside, commit, core, crowd, inside, ladder, latency, line, overload, relief, report, snapshot, storm};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -79,6 +79,8 @@ enum Part {
     Items,
     /// Many who wait: memory, a full line, kill and restart, replay: G11, G12, G13, O6
     Crowd,
+    /// Sales finished in an overload, and what is left of it: O3, O4
+    Relief,
     /// Joining a long line and a short one: G15
     Line,
     /// Many holds that end at once: G17
@@ -118,6 +120,7 @@ impl BenchArgs {
                 | Part::Overload
                 | Part::Items
                 | Part::Crowd
+                | Part::Relief
                 | Part::Line
                 | Part::Storm
                 | Part::Snapshot,
@@ -173,6 +176,7 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
                 overload::measure,
                 ladder::items,
                 crowd::measure,
+                relief::measure,
                 line::measure,
                 storm::measure,
                 snapshot::measure,
@@ -185,6 +189,7 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
         Part::Overload => measure(args, programs, &[overload::measure]),
         Part::Items => measure(args, programs, &[ladder::items]),
         Part::Crowd => measure(args, programs, &[crowd::measure]),
+        Part::Relief => measure(args, programs, &[relief::measure]),
         Part::Line => measure(args, programs, &[line::measure]),
         Part::Storm => measure(args, programs, &[storm::measure]),
         Part::Snapshot => measure(args, programs, &[snapshot::measure]),

@@ -28,7 +28,9 @@ mod ladder;
 mod latency;
 mod overload;
 
+mod finishing;
 mod line;
+mod relief;
 mod snapshot;
 mod storm;
 mod timeline;

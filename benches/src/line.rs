@@ -95,7 +95,9 @@ fn joins(run: &mut Run) -> Result<()> {
     audit::by_log(&dir, &claims)?;
     let figure = Spread::of(ratios).ok_or_else(|| "there was no round".to_owned());
     let (grown, remark) = (f64::from(SHORT) + JOIN_PER_S * each_s, format!("{waiting} waiting at first"));
-    run.note(format!("G15: a short line of {SHORT} grows to {grown:.0} while it is measured, and is a new one each round"));
+    run.note(format!(
+        "G15: a short line of {SHORT} grows to {grown:.0} while it is measured, and is a new one each round"
+    ));
     run.row(Row::new(G15, doubt.map_or(figure, Err)).remarked(remark));
     std::fs::remove_dir_all(&dir).context("what it left cannot be removed")
 }

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// How often the directory is looked at: often enough to date what takes tenths of a second, and too seldom to be felt.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// How long load is sent for each snapshot at most. A generation takes 40 MiB, some 200,000 reservations.
+/// How long load is sent for each snapshot at most. A generation takes 40 MiB, some 300,000 reservations.
 const FILLED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A quick run has no time for a slow machine: then there is no figure.
@@ -158,7 +158,8 @@ impl Seen {
         for window in made {
             let took = window.end - window.start;
             throughput.push(line.served(window) as f64 / took.as_secs_f64() / usual);
-            let silences = calm.iter().flat_map(|stretch| pieces(stretch, took)).map(|piece| line.longest_silence(&piece));
+            let silences =
+                calm.iter().flat_map(|stretch| pieces(stretch, took)).map(|piece| line.longest_silence(&piece));
             // The middle one: a hiccup of the machine in one of them must not excuse a stall.
             let usual = Spread::of(silences.map(|silence| silence.as_secs_f64()));
             let usual = usual.ok_or("a snapshot took longer than all time without one")?;

@@ -44,7 +44,7 @@ const GRACE_QUICK: Duration = Duration::from_secs(4);
 const ENDED_WITHIN: Duration = Duration::from_secs(60);
 
 /// What customers offer, as a share of what a closed loop got: a shop that is well used and not overloaded.
-const SHARE_OF_PEAK: f64 = 0.2;
+const SHARE_OF_PEAK: f64 = 0.3;
 
 /// Connections of these customers: more than are ever in use at once.
 const CONNECTIONS: usize = 64;
@@ -209,7 +209,9 @@ impl Seen {
 }
 
 fn rows(run: &mut Run, seen: Result<Seen, String>, (holds, rate_per_s): (u32, f64)) {
-    for (goal, value) in [(G17, seen.as_ref().map(|seen| seen.p99_ratio)), (G17_WITHIN, seen.as_ref().map(|seen| seen.within_s))] {
+    for (goal, value) in
+        [(G17, seen.as_ref().map(|seen| seen.p99_ratio)), (G17_WITHIN, seen.as_ref().map(|seen| seen.within_s))]
+    {
         let row = match value {
             Ok(value) => Row::over_rounds(goal, [value]),
             Err(why) => Row::new(goal, Err(why.clone())),

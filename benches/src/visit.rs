@@ -125,22 +125,11 @@ pub(crate) struct Visitor {
 impl Visitor {
     /// Starts a contestant on a new directory, with its items on sale.
     pub(crate) fn start(&mut self, who: Contestant, what: &Workload, halves: Option<Halves>) -> Result<Running> {
-        self.start_with(who, what, halves, &[])
-    }
-
-    /// The same with settings of its own, as flags.
-    pub(crate) fn start_with(
-        &mut self,
-        who: Contestant,
-        what: &Workload,
-        halves: Option<Halves>,
-        flags: &[String],
-    ) -> Result<Running> {
         self.made += 1;
         let place = if who.lies_in_memory() { self.memory.as_ref().context(NO_MEMORY)?.path() } else { &self.place };
         let dir = place.join(format!("{}-{who}", self.made));
         let cores = halves.map(|halves| halves.server);
-        let running = Running::start_with(who, &self.programs, &dir, cores, flags)?;
+        let running = Running::start(who, &self.programs, &dir, cores)?;
         ensure!(running.operator.is_some() == who.has_operators(), "{who} has operators, or says so");
         if let Some(operator) = &running.operator {
             operator.open_all(&what.skus(), what.stock)?;

@@ -116,16 +116,22 @@ async fn serve(thread: Rc<Thread>, desk: Rc<Desk>, index: usize, mut connection:
     let (measured_from, patience) = (thread.measured_from(), thread.plan.patience);
     while let Some(due) = desk.take(index).await {
         let is_measured = due >= measured_from;
-        if Instant::now() >= due + patience {
+        let is_sent = Instant::now() < due + patience;
+        if !is_sent {
             thread.tally.borrow_mut().unsent += 1;
             thread.record(None, Ending::TimedOut, patience, is_measured);
-            continue;
+            if thread.plan.again == 0 {
+                continue;
+            }
         }
         request.clear();
         if !thread.source.borrow_mut().next(&mut request) {
             continue;
         }
-        let mut ending = ask(&thread, &mut connection, &request, (due, due)).await;
+        let mut ending = Ending::TimedOut;
+        if is_sent {
+            ending = ask(&thread, &mut connection, &request, (due, due)).await;
+        }
         for _ in 0..thread.plan.again {
             if !matches!(ending, Ending::Shed | Ending::TimedOut) || thread.is_halted() {
                 break;
