@@ -32,7 +32,7 @@ const HOLDS_QUICK: u32 = 20_000;
 const MADE_PER_S: u32 = 5_000;
 
 /// How long a hold lasts at least: longer than a quick run measures, so that no new hold ends in it.
-const HOLD_TIME_MIN: Duration = Duration::from_secs(8);
+const HOLD_TIME_MIN: Duration = Duration::from_secs(5);
 
 /// From the restart until they end. All that is read at a start, and a while of calm, must come before.
 const GRACE: Duration = Duration::from_secs(15);
