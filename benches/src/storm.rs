@@ -137,7 +137,7 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
         // All that were made before have ended, so what is held now are the new ones.
         audit::by_counts(&[counts], &later)?;
     }
-    rows(run, doubt.map_or(seen, Err), (holds, rate_per_s));
+    rows(run, &doubt.map_or(seen, Err), (holds, rate_per_s));
     Ok(())
 }
 
@@ -208,7 +208,7 @@ impl Seen {
     }
 }
 
-fn rows(run: &mut Run, seen: Result<Seen, String>, (holds, rate_per_s): (u32, f64)) {
+fn rows(run: &mut Run, seen: &Result<Seen, String>, (holds, rate_per_s): (u32, f64)) {
     for (goal, value) in
         [(G17, seen.as_ref().map(|seen| seen.p99_ratio)), (G17_WITHIN, seen.as_ref().map(|seen| seen.within_s))]
     {
