@@ -31,7 +31,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 const FILLED_WITHIN: Duration = Duration::from_secs(30);
 
 /// A quick run has no time for a slow machine: then there is no figure.
-const FILLED_WITHIN_QUICK: Duration = Duration::from_secs(15);
+const FILLED_WITHIN_QUICK: Duration = Duration::from_secs(20);
 
 /// What one partition's directory shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -202,6 +202,8 @@ impl Seen {
         let began = whole.ok_or("they had ended before anybody looked")?.asked;
         let over = looks.iter().find(|look| look.asked > began && is_over(look));
         let ended = over.ok_or_else(|| format!("not all had ended {} s later", ENDED_WITHIN.as_secs()))?.answered;
+        // The first half of the time before is the server's own start: caches and connections are new.
+        let from = from + began.saturating_duration_since(from) / 2;
         let calm = line.p99(&(from..began), load.patience).map_err(|why| format!("before: {why}"))?;
         let p99 = line.p99(&(began..ended), load.patience).map_err(|why| format!("while they ended: {why}"))?;
         Ok(Self { p99_ratio: p99.as_secs_f64() / calm.as_secs_f64(), within_s: (ended - began).as_secs_f64() })
