@@ -3,7 +3,10 @@
 use crate::contestant::Contestant;
 use crate::process::Programs;
 use crate::run::{Run, Size};
-use crate::{beside, commit, core, crowd, inside, instructions, ladder, latency, many, overload, report};
+use crate::{
+    beside, commit, core, crowd, inside, instructions, ladder, latency, line, many, overload, relief, report, snapshot,
+    storm,
+};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -83,6 +86,14 @@ enum Part {
     Many,
     /// What a request costs in user instructions, system calls and wake-ups: G19
     Instructions,
+    /// Sales finished in an overload, and what is left of it: O3, O4
+    Relief,
+    /// Joining a long line and a short one: G15
+    Line,
+    /// Many holds that end at once: G17
+    Storm,
+    /// Reservations while a snapshot is taken: G18
+    Snapshot,
     /// The pure core, inside this process
     Core,
     /// The commit path, inside this process
@@ -117,7 +128,11 @@ impl BenchArgs {
                 | Part::Items
                 | Part::Crowd
                 | Part::Many
-                | Part::Instructions,
+                | Part::Instructions
+                | Part::Relief
+                | Part::Line
+                | Part::Storm
+                | Part::Snapshot,
             ) => true,
             Some(Part::Core | Part::Commit | Part::Contestant(_)) => false,
         }
@@ -172,6 +187,10 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
                 ladder::items,
                 crowd::measure,
                 many::measure,
+                relief::measure,
+                line::measure,
+                storm::measure,
+                snapshot::measure,
                 instructions::measure,
             ];
             measure(args, programs, &parts)
@@ -184,6 +203,10 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
         Part::Crowd => measure(args, programs, &[crowd::measure]),
         Part::Many => measure(args, programs, &[many::measure]),
         Part::Instructions => measure(args, programs, &[instructions::measure]),
+        Part::Relief => measure(args, programs, &[relief::measure]),
+        Part::Line => measure(args, programs, &[line::measure]),
+        Part::Storm => measure(args, programs, &[storm::measure]),
+        Part::Snapshot => measure(args, programs, &[snapshot::measure]),
     }
 }
 

@@ -59,6 +59,17 @@ pub(crate) const G16_MEMORY: Goal = at_most("G16 memory", "KiB of RAM for each i
 pub(crate) const G19: Goal = at_most("G19", "user instructions for a request ÷ axum no-op's", 1.6, 1.25);
 pub(crate) const G19_FJALL: Goal = Goal { id: "G19 fjall", words: "the same ratio, durable-fjall", ..G19 };
 
+pub(crate) const G15: Goal = at_most("G15", "p99 of joining a long line ÷ one of 1,000", 1.5, 1.2);
+pub(crate) const G15_INSTRUCTIONS: Goal = at_most("G15 instructions", "long line ÷ short, as committed", 1.10, 1.02);
+pub(crate) const G17: Goal = at_most("G17", "reserve p99 while many holds end at once ÷ before", 4.0, 2.0);
+pub(crate) const G17_WITHIN: Goal = at_most("G17 within", "seconds until the last of them has ended", 10.0, 2.0);
+pub(crate) const G18: Goal = at_least("G18", "reserve/s while a snapshot is taken ÷ otherwise", 0.7, 0.95);
+pub(crate) const G18_STALL: Goal =
+    at_most("G18 stall", "ms without any answer then, beyond what is usual; the worst", 20.0, 2.0);
+pub(crate) const O3: Goal = at_most("O3", "share of orders, payments, cancellations shed at 5× the peak", 0.0, 0.0);
+pub(crate) const O4: Goal = at_most("O4", "seconds from the end of 5× the peak to a p99 as before, twice", 5.0, 5.0);
+pub(crate) const O4_RETRIES: Goal = at_most("O4 retries", "the same with customers who ask three times more", 5.0, 5.0);
+
 /// A figure over rounds: its median, and from where to where it went.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Spread {
@@ -92,15 +103,22 @@ pub(crate) struct Row {
     pub(crate) measured: Option<Spread>,
     /// Why there is no figure.
     pub(crate) none_because: Option<String>,
+    /// Of how many, or under what, it was taken, where that is not always the same.
+    pub(crate) remark: Option<String>,
 }
 
 impl Row {
     /// A figure, or why there is none.
     pub(crate) fn new(goal: Goal, measured: Result<Spread, String>) -> Self {
         match measured {
-            Ok(spread) => Self { goal, measured: Some(spread), none_because: None },
-            Err(why) => Self { goal, measured: None, none_because: Some(why) },
+            Ok(spread) => Self { goal, measured: Some(spread), none_because: None, remark: None },
+            Err(why) => Self { goal, measured: None, none_because: Some(why), remark: None },
         }
+    }
+
+    /// The same, with what has to be known about it.
+    pub(crate) fn remarked(self, remark: String) -> Self {
+        Self { remark: Some(remark), ..self }
     }
 
     /// A figure over rounds.

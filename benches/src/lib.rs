@@ -34,6 +34,13 @@ mod latency;
 mod many;
 mod overload;
 
+mod finishing;
+mod line;
+mod relief;
+mod snapshot;
+mod storm;
+mod timeline;
+
 mod goals;
 mod report;
 

@@ -20,10 +20,10 @@ use anyhow::Result;
 use std::time::Duration;
 
 /// Connections of the gateway.
-const CONNECTIONS: usize = 1_024;
+pub(crate) const CONNECTIONS: usize = 1_024;
 
 /// How long a customer waits before they give up.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How much more is offered than can be done.
 const TIMES: [f64; 4] = [2.0, 4.0, 5.0, 10.0];

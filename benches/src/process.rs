@@ -39,21 +39,30 @@ pub struct Running {
     pub dir: PathBuf,
 }
 
+/// How a contestant is started, where that is not as usual.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct How<'h> {
+    /// Another program that becomes it, as a tool of valgrind does: its name and its options.
+    pub under: &'h [OsString],
+    /// Settings of its own.
+    pub flags: &'h [String],
+}
+
 impl Running {
     /// Starts a contestant on a directory, a new one or one that it left.
     ///
     /// # Errors
     /// When it ends before it is ready; the error holds what it said.
     pub fn start(contestant: Contestant, programs: &Programs, dir: &Path, cores: Option<Cores>) -> Result<Self> {
-        Self::start_under(&[], contestant, programs, dir, cores)
+        Self::start_as(How::default(), contestant, programs, dir, cores)
     }
 
-    /// The same under another program that becomes it, as a tool of valgrind does: its name and its options, if any.
+    /// The same in another way.
     ///
     /// # Errors
     /// When it ends before it is ready; the error holds what it said.
-    pub fn start_under(
-        wrapper: &[OsString],
+    pub fn start_as(
+        how: How<'_>,
         contestant: Contestant,
         programs: &Programs,
         dir: &Path,
@@ -62,8 +71,8 @@ impl Running {
         std::fs::create_dir_all(dir)?;
         let complaints = dir.with_extension("stderr");
         let began = Instant::now();
-        let mut command = wrapped(wrapper, command(contestant, programs)?);
-        command.arg("--data-dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut command = wrapped(how.under, command(contestant, programs)?);
+        command.args(how.flags).arg("--data-dir").arg(dir).stdin(Stdio::null()).stdout(Stdio::piped());
         command.stderr(File::create(&complaints)?);
         let spawn = move || {
             if let Some(cores) = cores {

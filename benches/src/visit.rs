@@ -8,7 +8,7 @@ use crate::load::tally::Ending;
 use crate::load::{self, Measured, Pace, Plan};
 use crate::neighbours::{self, Watch};
 use crate::operator::Stock;
-use crate::process::{Programs, Running};
+use crate::process::{How, Programs, Running};
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -140,7 +140,7 @@ impl Visitor {
         self.start_under(&[], who, what, halves)
     }
 
-    /// The same under another program; see [`Running::start_under`].
+    /// The same under another program; see [`How`].
     pub(crate) fn start_under(
         &mut self,
         wrapper: &[OsString],
@@ -151,7 +151,8 @@ impl Visitor {
         self.made += 1;
         let place = if who.lies_in_memory() { self.memory.as_ref().context(NO_MEMORY)?.path() } else { &self.place };
         let dir = place.join(format!("{}-{who}", self.made));
-        let running = Running::start_under(wrapper, who, &self.programs, &dir, halves.map(|halves| halves.server))?;
+        let how = How { under: wrapper, ..How::default() };
+        let running = Running::start_as(how, who, &self.programs, &dir, halves.map(|halves| halves.server))?;
         ensure!(running.operator.is_some() == who.has_operators(), "{who} has operators, or says so");
         if let Some(operator) = &running.operator {
             operator.open_all(&what.skus(), what.stock)?;
@@ -161,17 +162,22 @@ impl Visitor {
 
     /// Sends load to a contestant that runs.
     pub(crate) fn send(&mut self, to: &Running, what: &Workload, load: Load) -> Result<Measured> {
-        self.made += 1;
-        let seed = self.seed.wrapping_mul(1_000).wrapping_add(u64::from(self.made));
+        let plan = self.plan(to, load);
         let wishes = Wishes {
             skus: what.skus(),
             choice: what.choice.clone(),
             retried: what.retried,
             requests_per_thread: what.requests.div_ceil(load.threads.max(1) as u64),
             run: self.made,
-            seed,
+            seed: plan.seed,
         };
-        let plan = Plan {
+        load::run(&plan, &|thread| wishes.source(thread))
+    }
+
+    /// The next load that is sent: with customers of its own, `made` being their number.
+    pub(crate) fn plan(&mut self, to: &Running, load: Load) -> Plan {
+        self.made += 1;
+        Plan {
             to: to.public,
             pace: load.pace,
             threads: load.threads,
@@ -181,10 +187,11 @@ impl Visitor {
             patience: load.patience,
             queue_max: load.queue_max,
             cores: load.halves.map(|halves| halves.generator),
-            seed,
+            seed: self.seed.wrapping_mul(1_000).wrapping_add(u64::from(self.made)),
+            again: 0,
+            keeps_moments: false,
             halt: None,
-        };
-        load::run(&plan, &|thread| wishes.source(thread))
+        }
     }
 
     /// Starts, sends, audits, stops. A run whose audit fails is an error, and so prints no figure.
@@ -244,7 +251,7 @@ impl Visitor {
 }
 
 /// Why a generator's latencies should not be believed.
-fn doubt(load: Load, measured: &Measured) -> Option<String> {
+pub(crate) fn doubt(load: Load, measured: &Measured) -> Option<String> {
     match load.pace {
         Pace::Closed => None,
         Pace::Open { .. } => {

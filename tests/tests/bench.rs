@@ -40,6 +40,8 @@ fn plan(to: &Running, halt: &Arc<AtomicBool>) -> Plan {
         queue_max: usize::MAX,
         cores: None,
         seed: SEED,
+        again: 0,
+        keeps_moments: false,
         halt: Some(Arc::clone(halt)),
     }
 }

@@ -26,7 +26,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
-use tally::{Ending, Gone, Tally};
+use tally::{Ending, Gone, Moment, Tally};
 
 /// Between the moment at which all connections stand and the beginning of the run.
 const RUN_UP: Duration = Duration::from_millis(20);
@@ -66,6 +66,10 @@ pub struct Plan {
     pub cores: Option<Cores>,
     /// Draws the same arrivals again.
     pub seed: u64,
+    /// How often somebody who was shed, or had no answer, asks the same again at once. Only in an open loop.
+    pub again: usize,
+    /// Whether every single end is kept.
+    pub keeps_moments: bool,
     /// Ends the run early when it is set.
     pub halt: Option<Arc<AtomicBool>>,
 }
@@ -134,6 +138,9 @@ impl Thread {
     fn record(&self, answer: Option<wire::Head>, ending: Ending, latency: Duration, is_measured: bool) {
         let mut tally = self.tally.borrow_mut();
         tally.record(ending, latency, is_measured);
+        if self.plan.keeps_moments {
+            tally.moments.push(Moment { at: Instant::now(), latency, ending: Some(ending) });
+        }
         let Some(head) = answer else { return };
         if let Some(id) = head.reservation {
             tally.receipts.push((id, ending));

@@ -7,7 +7,7 @@
 use super::Thread;
 use super::connection::Connection;
 use super::schedule::Schedule;
-use super::tally::{Ending, micros};
+use super::tally::{Ending, Moment, micros};
 use super::timer::Timer;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -97,7 +97,11 @@ async fn hand_out(thread: &Thread, desk: &Desk, schedule: &Schedule) -> std::io:
         if desk.has_room(thread.plan.queue_max) {
             desk.arrive(due);
         } else {
-            thread.tally.borrow_mut().turned_away += u64::from(due >= measured_from);
+            let mut tally = thread.tally.borrow_mut();
+            tally.turned_away += u64::from(due >= measured_from);
+            if thread.plan.keeps_moments {
+                tally.moments.push(Moment { at: now, latency: now - due, ending: None });
+            }
         }
         handed_out += 1;
         if handed_out % HANDED_OUT_AT_ONCE == 0 {
@@ -111,30 +115,56 @@ async fn serve(thread: Rc<Thread>, desk: Rc<Desk>, index: usize, mut connection:
     let mut request = Vec::with_capacity(512);
     let (measured_from, patience) = (thread.measured_from(), thread.plan.patience);
     while let Some(due) = desk.take(index).await {
-        let (deadline, is_measured) = (due + patience, due >= measured_from);
-        if Instant::now() >= deadline {
+        let is_measured = due >= measured_from;
+        let is_sent = Instant::now() < due + patience;
+        if !is_sent {
             thread.tally.borrow_mut().unsent += 1;
             thread.record(None, Ending::TimedOut, patience, is_measured);
-            continue;
+            if thread.plan.again == 0 {
+                continue;
+            }
         }
         request.clear();
         if !thread.source.borrow_mut().next(&mut request) {
             continue;
         }
-        let exchanged = timeout_at(deadline.into(), connection.exchange(&request)).await;
-        let latency = due.elapsed();
-        match exchanged {
-            Ok(Ok(head)) => thread.record(Some(head), Ending::of(head.status), latency, is_measured),
-            Ok(Err(_)) => {
-                thread.record(None, Ending::Failed, latency, is_measured);
-                // A server that refuses connections is not asked in a tight loop.
-                tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut ending = Ending::TimedOut;
+        if is_sent {
+            ending = ask(&thread, &mut connection, &request, (due, due)).await;
+        }
+        for _ in 0..thread.plan.again {
+            if !matches!(ending, Ending::Shed | Ending::TimedOut) || thread.is_halted() {
+                break;
             }
-            Err(_) => {
-                thread.hangs_up(&request);
-                connection.drop_stream();
-                thread.record(None, Ending::TimedOut, patience, is_measured);
-            }
+            // Who asks again has all their patience again; how long they wait counts from when they first came.
+            ending = ask(&thread, &mut connection, &request, (due, Instant::now())).await;
+        }
+    }
+}
+
+/// Asks once, and writes down how it ended. Somebody came at the first instant and is patient since the second.
+async fn ask(thread: &Thread, connection: &mut Connection, request: &[u8], came: (Instant, Instant)) -> Ending {
+    let (due, since) = came;
+    let (patience, is_measured) = (thread.plan.patience, due >= thread.measured_from());
+    let exchanged = timeout_at((since + patience).into(), connection.exchange(request)).await;
+    let latency = due.elapsed();
+    match exchanged {
+        Ok(Ok(head)) => {
+            let ending = Ending::of(head.status);
+            thread.record(Some(head), ending, latency, is_measured);
+            ending
+        }
+        Ok(Err(_)) => {
+            thread.record(None, Ending::Failed, latency, is_measured);
+            // A server that refuses connections is not asked in a tight loop.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            Ending::Failed
+        }
+        Err(_) => {
+            thread.hangs_up(request);
+            connection.drop_stream();
+            thread.record(None, Ending::TimedOut, latency.max(patience), is_measured);
+            Ending::TimedOut
         }
     }
 }

@@ -20,6 +20,23 @@ pub enum Choice {
     Zipf,
 }
 
+/// A customer's name, as it is sent: whom a later request is from must be the one who reserved.
+#[derive(Clone, Copy, Debug)]
+pub struct Customer {
+    /// The run's number.
+    pub run: u32,
+    /// The thread within it.
+    pub thread: usize,
+    /// Who came as which there, from 1.
+    pub number: u64,
+}
+
+impl std::fmt::Display for Customer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "c{:04x}{:02x}{:010x}", self.run, self.thread, self.number)
+    }
+}
+
 /// New customers who each reserve one unit, some of them twice with the same key.
 pub struct Reserving {
     skus: Arc<[String]>,
@@ -127,11 +144,11 @@ impl Source for Reserving {
             }
         };
         let Some(sku) = self.skus.get(item) else { return false };
-        let customer = format_args!("{:04x}{:02x}{number:010x}", self.run, self.thread);
+        let customer = Customer { run: self.run, thread: self.thread, number };
         // Writing to memory does not fail.
         write!(
             into,
-            "POST /v1/items/{sku}/reservations HTTP/1.1\r\nhost: bench\r\nx-customer-id: c{customer}\r\n\
+            "POST /v1/items/{sku}/reservations HTTP/1.1\r\nhost: bench\r\nx-customer-id: {customer}\r\n\
              idempotency-key: k{customer}\r\ncontent-type: application/json\r\ncontent-length: 14\r\n\r\n\
              {{\"quantity\":1}}"
         )

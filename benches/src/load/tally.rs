@@ -2,7 +2,7 @@
 
 use domain::time::Timestamp;
 use hdrhistogram::Histogram;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Shortest latency told apart: a microsecond.
 const LOWEST_US: u64 = 1;
@@ -86,6 +86,17 @@ pub struct Gone {
     pub at: Timestamp,
 }
 
+/// One customer's end, kept where a figure is about a stretch of a run and not about all of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// When it ended.
+    pub at: Instant,
+    /// How long they had waited by then.
+    pub latency: Duration,
+    /// How; none: turned away because too many waited for a connection.
+    pub ending: Option<Ending>,
+}
+
 /// What came of the requests of one thread, or of all.
 #[derive(Clone, Debug)]
 pub struct Tally {
@@ -102,6 +113,8 @@ pub struct Tally {
     pub receipts: Vec<(u128, Ending)>,
     /// Who asked, and hung up before an answer came.
     pub gone: Vec<Gone>,
+    /// Every end, if the plan keeps them.
+    pub moments: Vec<Moment>,
 }
 
 impl Default for Tally {
@@ -114,6 +127,7 @@ impl Default for Tally {
             turned_away: 0,
             receipts: Vec::new(),
             gone: Vec::new(),
+            moments: Vec::new(),
         }
     }
 }
@@ -141,6 +155,7 @@ impl Tally {
         self.turned_away += other.turned_away;
         self.receipts.extend(other.receipts);
         self.gone.extend(other.gone);
+        self.moments.extend(other.moments);
     }
 
     /// The latencies of the requests that ended so, in the time that is measured.

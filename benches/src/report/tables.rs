@@ -87,7 +87,7 @@ fn print_goals(rows: &[Row]) {
         };
         table.add_row([
             row.goal.id.to_owned(),
-            row.goal.words.to_owned(),
+            row.remark.iter().fold(row.goal.words.to_owned(), |words, remark| format!("{words} ({remark})")),
             format!("{sign} {}", row.goal.floor),
             format!("{sign} {}", row.goal.goal),
             measured,
