@@ -6,6 +6,48 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
+/// What a large file in the background is written and synced in. A journalling file system makes a sync of one file
+/// wait for what lies unwritten of others: with all of a snapshot written before its first sync, the log stood still for
+/// half a second.
+pub(crate) const PIECE_BYTES: usize = 256 * 1024;
+
+/// A large file on its way to the disk piece by piece, beside a log whose syncs somebody waits for.
+#[derive(Debug)]
+pub(crate) struct Steady {
+    file: File,
+    unsynced: usize,
+}
+
+impl Steady {
+    /// A new file, or an old one emptied.
+    pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { file: File::create(path)?, unsynced: 0 })
+    }
+
+    /// Syncs what is left, and the file's size.
+    pub(crate) fn finish(self) -> std::io::Result<()> {
+        self.file.sync_all()
+    }
+}
+
+impl Write for Steady {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        // Never more than a piece at once: an item of a million reservations is one write of a hundred megabytes.
+        let piece = bytes.get(..PIECE_BYTES).unwrap_or(bytes);
+        let written = self.file.write(piece)?;
+        self.unsynced = self.unsynced.saturating_add(written);
+        if self.unsynced >= PIECE_BYTES {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
 /// Syncs a directory: what was created, renamed or removed in it stays so.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), LogError> {
     File::open(dir).and_then(|opened| opened.sync_all()).map_err(LogError::io("sync the directory", dir))

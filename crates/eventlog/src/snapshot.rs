@@ -235,7 +235,8 @@ fn write_file(
     point: ChainPoint,
     sections: impl IntoIterator<Item = Vec<u8>>,
 ) -> std::io::Result<()> {
-    let mut to = Hashing { to: BufWriter::with_capacity(1 << 20, File::create(path)?), hasher: blake3::Hasher::new() };
+    let file = disk::Steady::create(path)?;
+    let mut to = Hashing { to: BufWriter::with_capacity(disk::PIECE_BYTES, file), hasher: blake3::Hasher::new() };
     to.put(&MAGIC)?;
     to.put(&log_id.0)?;
     to.put(&point.record.0.to_le_bytes())?;
@@ -251,11 +252,11 @@ fn write_file(
     to.put(&count.to_le_bytes())?;
     let hash = to.hasher.finalize();
     to.to.write_all(hash.as_bytes())?;
-    to.to.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+    to.to.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()
 }
 
 struct Hashing {
-    to: BufWriter<File>,
+    to: BufWriter<disk::Steady>,
     hasher: blake3::Hasher,
 }
 

@@ -7,6 +7,7 @@ use super::sealed::{Sealed, seal};
 use super::shared::{Body, Generation, Shared};
 use super::{DiskLog, opening};
 use crate::anchor;
+use crate::background;
 use crate::disk;
 use crate::ids::{ChainPoint, LogId, RecordNo};
 use crate::log::LogError;
@@ -141,7 +142,10 @@ impl DiskLog {
         if !waiting || !self.background.sealing.is_empty() {
             return Ok(());
         }
-        let thread = std::thread::Builder::new().name("log sealing".to_owned()).spawn(move || seal_all(&shared));
+        let thread = std::thread::Builder::new().name("log sealing".to_owned()).spawn(move || {
+            background::give_way();
+            seal_all(&shared);
+        });
         self.background.sealing.push(thread.map_err(LogError::io("start a thread for", self.layout.dir()))?);
         Ok(())
     }

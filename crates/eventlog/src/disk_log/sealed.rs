@@ -159,8 +159,8 @@ pub(super) fn seal(
     last: RecordNo,
 ) -> Result<Sealed, LogError> {
     let sealing = at.sealing();
-    let file = File::create(&sealing).map_err(LogError::io("create", &sealing))?;
-    let mut to = BufWriter::with_capacity(1 << 20, file);
+    let file = disk::Steady::create(&sealing).map_err(LogError::io("create", &sealing))?;
+    let mut to = BufWriter::with_capacity(disk::PIECE_BYTES, file);
     let mut verifier = Verifier::trusting(log_id);
     let mut next = first;
     while next <= last {
@@ -176,7 +176,7 @@ pub(super) fn seal(
         }
     }
     let file = to.into_inner().map_err(|error| LogError::io("write", &sealing)(error.into_error()))?;
-    file.sync_all().map_err(LogError::io("sync", &sealing))?;
+    file.finish().map_err(LogError::io("sync", &sealing))?;
     let path = at.sealed(first);
     disk::rename(&sealing, &path)?;
     Ok(Sealed::new(path, first))
