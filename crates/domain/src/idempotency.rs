@@ -1,6 +1,7 @@
 //! Acceptances remembered under their keys (domain rule 3): the record stands in the same event as its effect, and
 //! holds what is needed to give the first answer again, with the values of that moment.
 
+use crate::growth::{BlockQueue, SplitMap};
 use crate::identity::ItemKey;
 use crate::ids::{CaptureNo, Ordinal, Seq};
 use crate::limits::{IDEMPOTENCY_KEY_LEN, IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_RETENTION};
@@ -8,7 +9,6 @@ use crate::planted::{self, Bug};
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
 use crate::views::{ItemView, OrderState};
-use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
 
 /// A 128-bit keyed hash.
@@ -193,13 +193,13 @@ impl From<PaidThen> for OrderState {
 /// The acceptances of one stream by request hash, oldest dropped once they are past the retention.
 #[derive(Clone, Debug)]
 pub struct IdempotencyTable<A = Answered> {
-    by_request: HashMap<u128, Entry<A>, AlreadyHashed>,
-    by_age: VecDeque<(Timestamp, u128)>,
+    by_request: SplitMap<u128, Entry<A>, AlreadyHashed>,
+    by_age: BlockQueue<(Timestamp, u128)>,
 }
 
 impl<A> Default for IdempotencyTable<A> {
     fn default() -> Self {
-        Self { by_request: HashMap::default(), by_age: VecDeque::new() }
+        Self { by_request: SplitMap::default(), by_age: BlockQueue::new() }
     }
 }
 
@@ -266,7 +266,7 @@ impl<A> IdempotencyTable<A> {
     /// Whether none is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_age.is_empty()
+        self.by_age.len() == 0
     }
 
     /// Every acceptance, oldest first.

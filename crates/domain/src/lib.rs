@@ -33,6 +33,7 @@ pub mod event;
 pub mod rejection;
 pub mod views;
 
+pub mod growth;
 pub mod waitlist;
 pub mod wheel;
 

@@ -5,6 +5,7 @@ use super::reservation::{Change, sold};
 use super::stock::Place;
 use super::{Books, Bundled, Customers, Hold, Item, Phase, Reservation, ReservationState, Stock};
 use crate::event::{ClosedBy, Event, LapseReason, OpenedBy, PartDecision, Recorded};
+use crate::growth::BlockList;
 use crate::idempotency::{Entry, IdempotencyTable};
 use crate::ids::{ItemNo, Ordinal, Revision, Seq};
 use crate::payment::PaymentEvent;
@@ -34,7 +35,7 @@ impl Item {
             seq: Seq(1),
             now: first.at,
             freed_by: Seq(1),
-            reservations: Vec::new(),
+            reservations: BlockList::new(),
             holds: 0,
             customers: Customers::new(key),
             waitlist: Waitlist::default(),

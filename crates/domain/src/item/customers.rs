@@ -1,13 +1,13 @@
 //! Customers of one item: what each has, exactly, and how often their holds expired in a row.
 
 use super::Phase;
+use crate::growth::{BlockList, SplitMap};
 use crate::identity::ItemKey;
 use crate::planted::{self, Bug};
 use crate::policy::CoolOffPolicy;
 use crate::text::CustomerId;
 use crate::time::Timestamp;
 use foldhash::quality::FixedState;
-use std::collections::HashMap;
 
 /// A customer's place in the item's list of customers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,14 +27,14 @@ pub(crate) struct Customer {
 /// All customers who were ever accepted on this item.
 #[derive(Clone, Debug)]
 pub(crate) struct Customers {
-    by_id: HashMap<CustomerId, CustomerIx, FixedState>,
-    list: Vec<Customer>,
+    by_id: SplitMap<CustomerId, CustomerIx, FixedState>,
+    list: BlockList<Customer>,
 }
 
 impl Customers {
     /// None yet. The table's hash is seeded by the item's secret: strangers choose the ids.
     pub(crate) fn new(key: &ItemKey) -> Self {
-        Self { by_id: HashMap::with_hasher(FixedState::with_seed(key.table_seed())), list: Vec::new() }
+        Self { by_id: SplitMap::with_hasher(FixedState::with_seed(key.table_seed())), list: BlockList::new() }
     }
 
     pub(crate) fn find(&self, id: &CustomerId) -> Option<&Customer> {
@@ -68,8 +68,12 @@ impl Customers {
         ix
     }
 
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Customer> {
-        self.list.iter()
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Customer> {
+        self.list.from(0)
     }
 }
 

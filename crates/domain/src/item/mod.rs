@@ -19,6 +19,7 @@ pub(crate) use reservation::{Hold, Reservation, ReservationState};
 pub use stock::Stock;
 
 use crate::decide::{next_due_change, next_given_back, next_promotion, next_unclaimed};
+use crate::growth::BlockList;
 use crate::idempotency::IdempotencyTable;
 use crate::identity::{BundleId, ItemKey, RefundId, ReservationId};
 use crate::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
@@ -83,7 +84,7 @@ pub struct Item {
     now: Timestamp,
     /// The event that last set units free or let promotions go on: why the next promotion happens.
     freed_by: Seq,
-    reservations: Vec<Reservation>,
+    reservations: BlockList<Reservation>,
     holds: u32,
     customers: Customers,
     waitlist: Waitlist,
@@ -270,9 +271,8 @@ impl Item {
 
     pub(crate) fn reservations_from(&self, first: Ordinal) -> impl Iterator<Item = (Ordinal, &Reservation)> {
         let skip = first.0.min(self.reservation_count());
-        let rest = self.reservations.get(skip as usize..).unwrap_or_default();
         // The reservations lead: they end long before their numbers do.
-        rest.iter().zip(skip..).map(|(reservation, ordinal)| (Ordinal(ordinal), reservation))
+        self.reservations.from(skip as usize).zip(skip..).map(|(reservation, ordinal)| (Ordinal(ordinal), reservation))
     }
 }
 

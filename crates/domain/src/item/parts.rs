@@ -7,6 +7,7 @@ use super::customers::CustomerIx;
 use super::reservation::{Ended, Sale};
 use super::{Books, Bundled, Customers, Hold, InvariantBroken, Item, Phase, Reservation, ReservationState, Stock};
 use crate::event::LapseReason;
+use crate::growth::BlockList;
 use crate::idempotency::{Entry, Fingerprint, IdempotencyTable};
 use crate::identity::{BundleId, ItemKey};
 use crate::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
@@ -125,7 +126,7 @@ impl Item {
                     cooling_until: customer.cooling_until,
                 })
                 .collect(),
-            reservations: self.reservations.iter().map(reservation_parts).collect(),
+            reservations: self.reservations.from(0).map(reservation_parts).collect(),
             books: self.books.to_parts(),
             bundled: self.bundled.iter().collect(),
             idempotency: self
@@ -229,7 +230,7 @@ impl Builder {
             entered.expiries_in_row = customer.expiries_in_row;
             entered.cooling_until = customer.cooling_until;
         }
-        if customers.iter().len() != parts.customers.len() {
+        if customers.len() != parts.customers.len() {
             return Err(broken("a customer appears twice"));
         }
         if parts.reservations.len() > RESERVATIONS_PER_ITEM_MAX as usize {
@@ -246,7 +247,7 @@ impl Builder {
             seq: parts.seq,
             now: parts.now,
             freed_by: parts.freed_by,
-            reservations: Vec::with_capacity(parts.reservations.len()),
+            reservations: BlockList::new(),
             holds: 0,
             customers,
             waitlist: Waitlist::default(),
@@ -261,7 +262,7 @@ impl Builder {
     fn add(&mut self, parts: ReservationParts) -> Result<(), InvariantBroken> {
         let item = &mut self.item;
         let ordinal = Ordinal(item.reservation_count());
-        if parts.customer as usize >= item.customers.iter().len() {
+        if parts.customer as usize >= item.customers.len() {
             return Err(broken("a reservation without its customer"));
         }
         let (customer_ix, quantity) = (CustomerIx(parts.customer), parts.quantity);
