@@ -1,11 +1,11 @@
 //! The task of an item that is awake: carries requests into the pure shell and what comes of them out again.
 
 use crate::commit::ToCommitter;
-use crate::limits::IDLE_BEFORE_REST;
+use crate::limits::{BACKLOG_AHEAD, IDLE_BEFORE_REST};
 use crate::mailbox::{Caller, Lanes};
 use crate::rebuild;
 use crate::registry::Registry;
-use crate::shell::{Asked, Shell, TurnInput, TurnOutput, Wake};
+use crate::shell::{Asked, Shell, Ticket, TurnInput, TurnOutput, Wake};
 use crate::slot::Slot;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(crate) async fn run(registry: Arc<Registry>, slot: Arc<Slot>, mut shell: Box
     let mut wake = Wake::Now;
     loop {
         let mut asked = Vec::new();
-        if wait(&registry, &mut lanes, &mut asked, wake).await == Woken::Idle {
+        if wait(&registry, &slot, &mut lanes, &mut asked, (wake, shell.submitted())).await == Woken::Idle {
             match registry.rest(&slot, shell, &lanes) {
                 None => return,
                 Some(back) => shell = back,
@@ -50,11 +50,27 @@ enum Woken {
 }
 
 /// Waits for something to be asked, for the item's next instant, or for the end of patience, whichever comes first.
-async fn wait(registry: &Registry, lanes: &mut Lanes, asked: &mut Vec<Asked<Caller>>, wake: Wake) -> Woken {
+async fn wait(
+    registry: &Registry,
+    slot: &Slot,
+    lanes: &mut Lanes,
+    asked: &mut Vec<Asked<Caller>>,
+    (wake, submitted): (Wake, Ticket),
+) -> Woken {
     let (until, then) = match wake {
         Wake::Now => {
-            // A backlog is worked off between requests, not instead of the other tasks of this thread.
-            tokio::task::yield_now().await;
+            // Before the look at what is durable: a commit in between is told of too.
+            let committed = registry.committed.notified();
+            if submitted.0.saturating_sub(slot.durable().0) <= BACKLOG_AHEAD {
+                // A backlog is worked off between requests, not instead of the other tasks of this thread.
+                tokio::task::yield_now().await;
+                return Woken::Due;
+            }
+            tokio::select! {
+                biased;
+                first = lanes.first() => asked.extend(first),
+                () = committed => {}
+            }
             return Woken::Due;
         }
         Wake::At(at) => {

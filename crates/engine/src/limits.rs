@@ -16,6 +16,10 @@ pub const READ_LANE: usize = 4_096;
 /// came later wait longer.
 pub const TURN_TAKES: usize = 256;
 
+/// Turns by which a backlog may run ahead of the disk. Whoever asks meanwhile is answered behind all of them, and some
+/// of a thousand events each commit shares already.
+pub const BACKLOG_AHEAD: u64 = 4;
+
 /// Reads one turn takes at most: they come last and must not make a turn long.
 pub const TURN_TAKES_READS: usize = 64;
 

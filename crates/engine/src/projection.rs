@@ -2,12 +2,13 @@
 //! recovery. It knows only who has which reservation; what one is now, its item tells.
 
 use domain::event::{Event, Recorded};
+use domain::growth::SplitMap;
 use domain::ids::{ItemNo, Ordinal};
 use domain::item::Item;
 use domain::payment::PaymentEvent;
 use domain::text::CustomerId;
 use foldhash::fast::RandomState;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// A reservation's place, small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,7 +20,7 @@ pub(crate) struct Place {
 /// Who has which reservations, each customer's in the order of item and arrival: the same before and after a restart.
 #[derive(Debug, Default)]
 pub(crate) struct Projection {
-    by_customer: HashMap<CustomerId, Vec<Place>, RandomState>,
+    by_customer: SplitMap<CustomerId, Vec<Place>, RandomState>,
     /// Items with money that went, or is to go, back, or that is disputed: where operators have to look.
     money: BTreeSet<ItemNo>,
 }
