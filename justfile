@@ -21,7 +21,7 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# The bench, all of it; `just bench --quick` takes less than three minutes, `just bench ladder` is one part.
+# The bench, all of it; `just bench --quick` takes some four minutes, `just bench ladder` is one part.
 bench *ARGS:
     cargo run --release -p benches -- {{ARGS}}
 

@@ -36,7 +36,7 @@ pub struct BenchArgs {
 /// How large a run is, and where.
 #[derive(Clone, Debug, Args)]
 struct Shape {
-    /// Everything smaller: less than three minutes for all parts
+    /// Everything smaller: some four minutes for all parts
     #[arg(long, global = true)]
     quick: bool,
     /// Rounds of each comparison [default: 6, quick: 2]

@@ -185,13 +185,13 @@ impl<T> BlockQueue<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::hash::RandomState;
+    use foldhash::quality::FixedState;
 
     const MANY: usize = 3 * SPLIT_AT;
 
     #[test]
     fn a_map_holds_the_same_before_and_after_it_is_split() {
-        let mut map = SplitMap::<usize, usize, RandomState>::default();
+        let mut map = SplitMap::<usize, usize, FixedState>::default();
         for key in 0..MANY {
             assert_eq!(map.insert(key, key), None);
         }
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn parts_do_not_double_all_at_once() {
-        let mut map = SplitMap::<usize, usize, RandomState>::default();
+        let mut map = SplitMap::<usize, usize, FixedState>::default();
         for key in 0..64 * SPLIT_AT {
             map.insert(key, key);
         }

@@ -13,13 +13,6 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
-/// Events folded between two pauses: a few milliseconds of work.
-const FOLDED_AT_ONCE: u32 = 4_096;
-
-/// How long a pause is for the work before it. Folding at full speed takes a processor from a sale that may have only
-/// two, and nobody waits for a snapshot: a restart meanwhile reads more log.
-const PAUSE_FOR_WORK: u32 = 3;
-
 /// Folds what is sealed, on its own thread.
 pub(crate) struct Snapshotter {
     sealed: mpsc::SyncSender<ChainPoint>,
@@ -70,18 +63,12 @@ impl Snapshotter {
 /// Folds up to `point` and stores the result.
 fn make(no: PartitionNo, reader: &dyn LogReader, store: &SnapshotStore, point: ChainPoint) -> Result<(), String> {
     let (from, mut folded) = newest(store).unwrap_or_else(|| (ChainPoint::START, Folded::new(no)));
-    let (mut began, mut at_once) = (Instant::now(), 0);
     for event in eventlog::events::decoded_events(reader, from.record.next()) {
         let event = event.map_err(|error| error.to_string())?;
         if event.number > point.event {
             break;
         }
         folded.apply(event.item, &event.event);
-        at_once += 1;
-        if at_once == FOLDED_AT_ONCE {
-            std::thread::sleep(began.elapsed().saturating_mul(PAUSE_FOR_WORK));
-            (began, at_once) = (Instant::now(), 0);
-        }
     }
     folded.recount();
     if let Some((sku, why)) = folded.broken().first() {
