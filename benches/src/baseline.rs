@@ -15,7 +15,7 @@ pub const INSTRUCTIONS_OFF_MAX_PERCENT: f64 = 2.0;
 /// [`crate::counted::SHORT_LINE`]. A line is a tree of partial sums, and ten more levels are some fifty instructions of
 /// several thousand; a table of so many customers is in parts, for which a key is hashed once more, and that is as much
 /// again. The goal of G15 is 1.02 and its floor 1.10.
-pub const LINE_RATIO_MAX: f64 = 1.04;
+pub const LINE_RATIO_MAX: f64 = 1.03;
 
 /// The committed file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,9 +207,9 @@ mod tests {
 
     #[test]
     fn a_line_that_makes_places_dear_is_told() {
-        let counts = [(name::QUEUED_BEHIND_A_SHORT_LINE, 9_850), (name::QUEUED_BEHIND_A_LONG_LINE, 10_150)];
+        let counts = [(name::QUEUED_BEHIND_A_SHORT_LINE, 9_820), (name::QUEUED_BEHIND_A_LONG_LINE, 10_180)];
         let text = after(|found| found.instructions.extend(counts.map(|(name, count)| (name.to_owned(), count))));
-        assert!(text.contains("costs 1.030 of one behind a short one"), "{text}");
+        assert!(text.contains("costs 1.037 of one behind a short one"), "{text}");
     }
 
     #[test]
