@@ -64,11 +64,15 @@ impl Front {
 impl Front {
     /// Finds who answers it.
     async fn handle(&self, request: Request<Incoming>, peer: IpAddr, from_gateway: bool) -> Response {
-        if self.serves == Serves::Customers && reservations::wanted(&request).is_some() {
-            return reservations::reserve_at_once(&self.app, from_gateway, request).await.into_response();
+        let (mut parts, body) = request.into_parts();
+        if self.serves == Serves::Customers
+            && let Some(sku) = reservations::wanted(&parts)
+        {
+            let answered = reservations::reserve_at_once(&self.app, from_gateway, sku, &parts.headers, body).await;
+            return answered.into_response();
         }
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(Peer(peer));
+        parts.extensions.insert(Peer(peer));
+        let request = Request::from_parts(parts, Body::new(body));
         match self.router.clone().call(request).await {
             Ok(response) => response,
             Err(never) => match never {},

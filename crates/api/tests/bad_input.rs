@@ -54,6 +54,36 @@ async fn every_bad_body_gets_its_problem_and_changes_nothing() {
     assert_eq!(untouched(&shop).await, before);
 }
 
+/// Plain spellings are answered without the router, others with it.
+#[tokio::test]
+async fn a_name_spelled_with_percent_signs_is_the_same_item_whatever_comes_of_it() {
+    let shop = Shop::open().await;
+    shop.item("lamp", 10, json!({})).await;
+    let spellings = [RESERVE, "/v1/items/l%61mp/reservations"];
+    let key = fresh_key();
+    let same = |path| Ask::new("POST", path).customer("ann").header("Idempotency-Key", &key);
+    let [first, again] = spellings.map(|path| shop.ask(same(path).json(&json!({ "quantity": 1 }))));
+    let (first, again) = (first.await, again.await);
+    assert_eq!((first.status, again.status, &again.body), (201, 201, &first.body));
+    assert_eq!((first.header("idempotent-replayed"), again.header("idempotent-replayed")), (None, Some("true")));
+    for [plain, escaped] in [spellings, ["/v1/items/lam/reservations", "/v1/items/l%61m/reservations"]] {
+        let bad: [fn(Ask) -> Ask; 6] = [
+            |ask| ask,
+            |ask| ask.customer("ann").text("{\"quantity\":1}"),
+            |ask| ask.customer("ann").header("Idempotency-Key", "short").text("{\"quantity\":1}"),
+            |ask| ask.customer("ann").customer("bob").fresh_key().json(&json!({ "quantity": 1 })),
+            |ask| ask.customer("ann").fresh_key().text("{\"quantity\":1}"),
+            |ask| ask.customer("ann").fresh_key().json(&json!({ "quantity": 0 })),
+        ];
+        for make in bad {
+            let [plain, escaped] = [plain, escaped].map(|path| shop.ask(make(Ask::new("POST", path))));
+            let (plain, escaped) = (plain.await, escaped.await);
+            assert_eq!((plain.problem(), plain.body.get("detail")), (escaped.problem(), escaped.body.get("detail")));
+        }
+    }
+    assert_eq!(shop.read("ann", "/v1/items/lamp").await.body.get("held"), Some(&json!(1)));
+}
+
 #[tokio::test]
 async fn keys_and_media_types_are_checked_before_anything_happens() {
     let shop = Shop::open().await;

@@ -1,10 +1,12 @@
 //! The engine as a whole, on logs in memory and on paused time: what callers see when things go well and when not.
 
+use crate::limits::BACKLOG_AHEAD;
 use crate::{Engine, EngineConfig, SubmitError, Timeouts, Unrecovered};
 use domain::command::{Claim, Command, WaitlistChoice};
 use domain::idempotency::{Attempt, IdempotencyKey};
 use domain::ids::{Ordinal, PartitionNo};
 use domain::item::Phase;
+use domain::limits::TURN_BATCH;
 use domain::money::{Currency, Money};
 use domain::policy::{ItemSpec, Policy, Settings, SettingsPatch};
 use domain::rejection::Rejection;
@@ -316,6 +318,48 @@ async fn a_promotion_backlog_that_a_crash_cut_goes_on_after_the_restart_while_no
     let mut watch = item.watch();
     let served = settled(watch.wait_for(|view| view.status.waiting == 0)).await.expect("published");
     assert_eq!((served.status.held.get(), served.status.available.get()), (700, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_runs_only_a_few_turns_ahead_of_the_disk() {
+    let disk = disk();
+    let engine = start(&disk);
+    let item = open_item(&engine, "lamp", 1).await;
+    let turns_ahead = usize::try_from(BACKLOG_AHEAD).expect("it is small") + 1;
+    let waiting = 4 * turns_ahead * TURN_BATCH;
+    for number in 0..=waiting {
+        held(&item, &format!("c{number}")).await;
+    }
+    let (release, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    disk.on_slow_sync(move || {
+        let _released = gate.lock().expect("no panic").recv();
+    });
+    disk.script([Fault::SlowSync, Fault::SlowSync, Fault::SlowSync]);
+    let more = StockChange::new(i32::try_from(waiting).expect("it is small")).expect("a change");
+    let restock = Command::AdjustStock { change: more, reason: Reason::parse("more came").expect("a reason") };
+    let mut watch = item.watch();
+    let restocking = tokio::spawn({
+        let item = item.clone();
+        async move { item.command(restock, None).await }
+    });
+    // While the first sync lasts the item has time for all of its backlog.
+    let first = settled(async {
+        for _ in 0..50 * waiting / TURN_BATCH {
+            tokio::task::yield_now().await;
+        }
+        release.send(()).expect("the first sync waits");
+        watch.changed().await.expect("the restock is published");
+        watch.borrow_and_update().status.held.get() as usize
+    })
+    .await;
+    release.send(()).expect("the second sync waits");
+    let second = settled(watch.changed()).await.map(|()| watch.borrow().status.held.get() as usize);
+    let ahead = second.expect("what ran ahead is published") - first;
+    assert!((1..=turns_ahead * TURN_BATCH).contains(&ahead), "{ahead} promotions shared a commit");
+    release.send(()).expect("the third sync waits");
+    settled(watch.wait_for(|view| view.status.waiting == 0)).await.expect("the rest follows, commit by commit");
+    settled(restocking).await.expect("no panic").expect("judged").outcome.expect("accepted");
 }
 
 #[tokio::test(start_paused = true)]

@@ -23,7 +23,8 @@ use domain::command::{Claim, Command};
 use domain::turn::Query;
 use domain::views::{ReservationView, StateView};
 use engine::handle::ItemHandle;
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use hyper::body::Body;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -58,29 +59,28 @@ pub(crate) async fn reserve(
 }
 
 /// The item that a request asks for a unit of, where it is [`reserve`] that answers it and its name is spelled plainly.
-pub(crate) fn wanted<B>(request: &Request<B>) -> Option<&str> {
-    let path = request.uri().path();
-    let sku = path.strip_prefix("/v1/items/")?.strip_suffix("/reservations")?;
-    (request.method() == Method::POST && !sku.is_empty() && !sku.contains(['/', '%'])).then_some(sku)
+pub(crate) fn wanted(parts: &Parts) -> Option<&str> {
+    let sku = parts.uri.path().strip_prefix("/v1/items/")?.strip_suffix("/reservations")?;
+    (parts.method == Method::POST && !sku.is_empty() && !sku.contains(['/', '%'])).then_some(sku)
 }
 
 /// [`reserve`] without the router: nearly all that comes in a rush, and finding the way to it would cost as much as
-/// reading the request. The same steps in the same order.
+/// reading the request. The same steps in the same order as its extractors.
 pub(crate) async fn reserve_at_once<B>(
     app: &SharedApp,
     from_gateway: bool,
-    request: Request<B>,
+    sku: &str,
+    headers: &HeaderMap,
+    body: B,
 ) -> Result<Response, Problem>
 where
     B: Body<Data = Bytes, Error: Display> + Unpin,
 {
-    let customer = Customer(identity::customer(request.headers(), from_gateway)?);
-    let key = Key::of(request.headers())?;
-    let item = ItemPath::of(wanted(&request).unwrap_or_default(), app)?;
-    let receipts = Receipts::of(request.headers());
-    let (parts, body) = request.into_parts();
-    let body = JsonBody::arrived(&parts.headers, body, app).await?;
-    drop(parts);
+    let customer = Customer(identity::customer(headers, from_gateway)?);
+    let key = Key::of(headers)?;
+    let item = ItemPath::of(sku, app)?;
+    let receipts = Receipts::of(headers);
+    let body = JsonBody::arrived(headers, body, app).await?;
     reserve(customer, key, item, receipts, body).await
 }
 
