@@ -8,15 +8,17 @@ use crate::registry::Registry;
 use crate::shell::{Asked, Shell, Ticket, TurnInput, TurnOutput, Wake};
 use crate::slot::Slot;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// Runs an item until it has nothing to do, then puts it to rest.
 pub(crate) async fn run(registry: Arc<Registry>, slot: Arc<Slot>, mut shell: Box<Shell>, mut lanes: Lanes) {
-    let mut wake = Wake::Now;
+    let (mut wake, mut alarm) = (Wake::Now, Alarm::new());
     loop {
         let mut asked = Vec::new();
-        if wait(&registry, &slot, &mut lanes, &mut asked, (wake, shell.submitted())).await == Woken::Idle {
+        let when = (wake, shell.submitted(), &mut alarm);
+        if wait(&registry, &slot, &mut lanes, &mut asked, when).await == Woken::Idle {
             match registry.rest(&slot, shell, &lanes) {
                 None => return,
                 Some(back) => shell = back,
@@ -49,13 +51,35 @@ enum Woken {
     Idle,
 }
 
+/// An item's alarm clock, one for as long as it is awake: a new one for each turn would cost more than most turns.
+struct Alarm(Pin<Box<Sleep>>);
+
+impl Alarm {
+    fn new() -> Self {
+        Self(Box::pin(tokio::time::sleep(IDLE_BEFORE_REST)))
+    }
+
+    /// Waits until then. Where it is set to ring earlier it does, and is set anew only then.
+    async fn ring(&mut self, at: Instant) {
+        loop {
+            if self.0.is_elapsed() || self.0.deadline() > at {
+                self.0.as_mut().reset(at);
+            }
+            self.0.as_mut().await;
+            if Instant::now() >= at {
+                return;
+            }
+        }
+    }
+}
+
 /// Waits for something to be asked, for the item's next instant, or for the end of patience, whichever comes first.
 async fn wait(
     registry: &Registry,
     slot: &Slot,
     lanes: &mut Lanes,
     asked: &mut Vec<Asked<Caller>>,
-    (wake, submitted): (Wake, Ticket),
+    (wake, submitted, alarm): (Wake, Ticket, &mut Alarm),
 ) -> Woken {
     let (until, then) = match wake {
         Wake::Now => {
@@ -79,15 +103,16 @@ async fn wait(
         }
         Wake::Never => (IDLE_BEFORE_REST, Woken::Idle),
     };
-    match tokio::time::timeout_at(Instant::now() + until, lanes.first()).await {
-        Ok(first) => {
+    tokio::select! {
+        biased;
+        first = lanes.first() => {
             asked.extend(first);
             // Whoever is ready to ask on this thread does so before the turn begins, and shares it: its view, its
             // hand-over, its place in the commit. Alone it costs a look at the sockets.
             tokio::task::yield_now().await;
             Woken::Asked
         }
-        Err(_) => then,
+        () = alarm.ring(Instant::now() + until) => then,
     }
 }
 

@@ -11,15 +11,16 @@ use crate::followups::{EndpointBook, Feed, Redelivery, Terms, is_of_interest, no
 use crate::mailbox::{Caller, NotTaken, mailbox};
 use crate::partition::PartitionWriter;
 use crate::projection::Projection;
-use crate::shell::{Ask, Asked, MonoTime, Reply, Shell, Wake};
+use crate::shell::{Ask, Asked, Handover, MonoTime, Reply, Shell, Wake};
 use crate::slot::{Seat, Slot};
 use domain::ids::{ItemNo, PartitionNo};
 use domain::text::Sku;
 use domain::wheel::{TimerKey, TimerWheel};
 use eventlog::{LogReader, Receipt, RecordNo, SnapshotStore, StreamEvent};
+use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -64,10 +65,20 @@ pub(crate) struct Registry {
     pub(crate) open_follow_ups: AtomicUsize,
 }
 
+/// Found by number and by name at each request, and listed in the order of their names.
 #[derive(Default)]
 struct Items {
-    by_no: HashMap<ItemNo, Arc<Slot>>,
-    by_sku: BTreeMap<Sku, Arc<Slot>>,
+    by_no: HashMap<ItemNo, Arc<Slot>, RandomState>,
+    by_sku: HashMap<Sku, Arc<Slot>, RandomState>,
+    in_order: BTreeMap<Sku, Arc<Slot>>,
+}
+
+impl Items {
+    fn insert(&mut self, slot: &Arc<Slot>) {
+        self.by_no.insert(slot.no, Arc::clone(slot));
+        self.by_sku.insert(slot.sku.clone(), Arc::clone(slot));
+        self.in_order.insert(slot.sku.clone(), Arc::clone(slot));
+    }
 }
 
 /// Locks whose content is replaced or changed whole: a panic elsewhere leaves them good.
@@ -130,28 +141,32 @@ impl Registry {
     pub(crate) fn add(&self, slot: Slot) -> Arc<Slot> {
         let slot = Arc::new(slot);
         let mut items = self.items.write().unwrap_or_else(PoisonError::into_inner);
-        items.by_no.insert(slot.no, Arc::clone(&slot));
-        items.by_sku.insert(slot.sku.clone(), Arc::clone(&slot));
+        items.insert(&slot);
+        drop(items);
         slot
     }
 
+    fn items(&self) -> RwLockReadGuard<'_, Items> {
+        self.items.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn slot(&self, no: ItemNo) -> Option<Arc<Slot>> {
-        self.items.read().unwrap_or_else(PoisonError::into_inner).by_no.get(&no).cloned()
+        self.items().by_no.get(&no).cloned()
     }
 
     pub(crate) fn find(&self, sku: &Sku) -> Option<Arc<Slot>> {
-        self.items.read().unwrap_or_else(PoisonError::into_inner).by_sku.get(sku).cloned()
+        self.items().by_sku.get(sku).cloned()
     }
 
     pub(crate) fn slots_after(&self, after: Option<&Sku>, limit: usize) -> Vec<Arc<Slot>> {
-        let items = self.items.read().unwrap_or_else(PoisonError::into_inner);
+        let items = self.items();
         let begin = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let range = items.by_sku.range::<Sku, _>((begin, std::ops::Bound::Unbounded));
+        let range = items.in_order.range::<Sku, _>((begin, std::ops::Bound::Unbounded));
         range.take(limit).map(|(_, slot)| Arc::clone(slot)).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.items.read().unwrap_or_else(PoisonError::into_inner).by_no.len()
+        self.items().by_no.len()
     }
 
     /// The last durable record.
@@ -372,10 +387,11 @@ impl Registry {
         }
     }
 
-    fn release(&self, mut group: Vec<crate::shell::Handover<Caller>>, upto: RecordNo) {
+    fn release(&self, mut group: Vec<Handover<Caller>>, upto: RecordNo) {
         self.durable.store(upto.0, Ordering::Release);
-        for handover in &mut group {
-            if let Some(slot) = self.slot(handover.item) {
+        let slots = self.slots_of(&group);
+        for (handover, slot) in group.iter_mut().zip(&slots) {
+            if let Some(slot) = slot {
                 slot.publish(handover.ticket, handover.view.take());
             } else if handover.item.is_partition_stream() {
                 self.partition.publish(handover.ticket);
@@ -395,8 +411,14 @@ impl Registry {
             }
         }
         self.projected.store(upto.0, Ordering::Release);
-        self.feed.push(upto, self.to_follow_up(&mut group));
+        self.feed.push(upto, self.to_follow_up(&mut group, &slots));
         self.committed.notify_waiters();
+    }
+
+    /// The items of a group, with one look at all there are.
+    fn slots_of(&self, group: &[Handover<Caller>]) -> Vec<Option<Arc<Slot>>> {
+        let items = self.items();
+        group.iter().map(|handover| items.by_no.get(&handover.item).cloned()).collect()
     }
 
     /// What an item's follow-ups depend on.
@@ -406,13 +428,13 @@ impl Registry {
     }
 
     /// The few events of a group that something may follow from.
-    fn to_follow_up(&self, group: &mut [crate::shell::Handover<Caller>]) -> Vec<(ItemNo, StreamEvent)> {
+    fn to_follow_up(&self, group: &mut [Handover<Caller>], slots: &[Option<Arc<Slot>>]) -> Vec<(ItemNo, StreamEvent)> {
         let mut found = Vec::new();
-        for handover in group {
+        for (handover, slot) in group.iter_mut().zip(slots) {
             let of_partition = handover.of_partition.drain(..).map(StreamEvent::Partition);
             found.extend(of_partition.map(|event| (handover.item, event)));
-            let Some(slot) = self.slot(handover.item) else { continue };
-            let terms = self.terms(&slot);
+            let Some(slot) = slot else { continue };
+            let terms = self.terms(slot);
             let events = handover.events.drain(..).filter(|recorded| is_of_interest(&recorded.event, terms));
             found.extend(events.map(|recorded| (handover.item, StreamEvent::Item(recorded))));
         }
