@@ -17,12 +17,16 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
-/// How many connections are told at once before the runtime looks after sockets again: a burst of arrivals must not
-/// keep answers from being read.
-const HANDED_OUT_AT_ONCE: usize = 64;
+/// How often the schedule is looked at. To wake up for each arrival would take as much of the processors as to serve it,
+/// and the lag that is written down, and every latency, holds what this costs.
+const LOOKED_AT_EVERY: Duration = Duration::from_micros(250);
 
 /// Where arrivals meet connections.
 struct Desk {
+    thread: Rc<Thread>,
+    /// How many of the schedule have been handed out.
+    handed_out: Cell<usize>,
+    schedule: Schedule,
     due: RefCell<VecDeque<Instant>>,
     idle: RefCell<Vec<usize>>,
     bells: Vec<Notify>,
@@ -30,6 +34,36 @@ struct Desk {
 }
 
 impl Desk {
+    /// When the next one comes.
+    fn next_due(&self) -> Option<Instant> {
+        self.schedule.arrival(self.handed_out.get()).map(|at| self.thread.began + at)
+    }
+
+    /// Hands out whoever has come. Every task does so whenever it runs: the one that keeps the schedule may have to
+    /// wait until many answers have been read.
+    fn hand_out(&self) {
+        while let Some(due) = self.next_due() {
+            let now = Instant::now();
+            if due > now || self.is_over.get() {
+                return;
+            }
+            self.handed_out.set(self.handed_out.get() + 1);
+            let is_measured = due >= self.thread.measured_from();
+            if is_measured {
+                self.thread.lag_us.borrow_mut().saturating_record(micros(now - due));
+            }
+            if self.has_room(self.thread.plan.queue_max) {
+                self.arrive(due);
+                continue;
+            }
+            let mut tally = self.thread.tally.borrow_mut();
+            tally.turned_away += u64::from(is_measured);
+            if self.thread.plan.keeps_moments {
+                tally.moments.push(Moment { at: now, latency: now - due, ending: None });
+            }
+        }
+    }
+
     /// Whether a connection is free, or so few wait for one that one more may.
     fn has_room(&self, queue_max: usize) -> bool {
         !self.idle.borrow().is_empty() || self.due.borrow().len() < queue_max
@@ -45,6 +79,7 @@ impl Desk {
     /// The next arrival, when there is one; none any more when the run is over.
     async fn take(&self, index: usize) -> Option<Instant> {
         loop {
+            self.hand_out();
             if let Some(due) = self.due.borrow_mut().pop_front() {
                 return Some(due);
             }
@@ -62,56 +97,35 @@ impl Desk {
     }
 }
 
-pub(super) async fn run(thread: &Rc<Thread>, connections: Vec<Connection>, schedule: &Schedule) -> std::io::Result<()> {
+pub(super) async fn run(thread: &Rc<Thread>, connections: Vec<Connection>, schedule: Schedule) -> std::io::Result<()> {
     let bells = connections.iter().map(|_| Notify::new()).collect();
     let (due, idle, is_over) = (RefCell::default(), RefCell::default(), Cell::new(false));
-    let desk = Rc::new(Desk { due, idle, bells, is_over });
+    let (thread, handed_out) = (Rc::clone(thread), Cell::new(0));
+    let desk = Rc::new(Desk { thread, handed_out, schedule, due, idle, bells, is_over });
     let mut loops = JoinSet::new();
     for (index, connection) in connections.into_iter().enumerate() {
-        loops.spawn_local(serve(Rc::clone(thread), Rc::clone(&desk), index, connection));
+        loops.spawn_local(serve(Rc::clone(&desk), index, connection));
     }
-    let handed_out = hand_out(thread, &desk, schedule).await;
+    let kept = keep(&desk).await;
     desk.close();
     // Everybody has an answer or a deadline.
     while loops.join_next().await.is_some() {}
-    handed_out
+    kept
 }
 
-async fn hand_out(thread: &Thread, desk: &Desk, schedule: &Schedule) -> std::io::Result<()> {
+/// Keeps the schedule until everybody has come.
+async fn keep(desk: &Desk) -> std::io::Result<()> {
     let timer = Timer::new()?;
-    let (began, measured_from) = (thread.began, thread.measured_from());
-    let mut handed_out = 0;
-    for at in schedule.arrivals() {
-        let due = began + at;
-        let mut now = Instant::now();
-        while now < due {
-            timer.wait(due - now).await?;
-            now = Instant::now();
-            if thread.is_halted() {
-                return Ok(());
-            }
-        }
-        if due >= measured_from {
-            thread.lag_us.borrow_mut().saturating_record(micros(now - due));
-        }
-        if desk.has_room(thread.plan.queue_max) {
-            desk.arrive(due);
-        } else {
-            let mut tally = thread.tally.borrow_mut();
-            tally.turned_away += u64::from(due >= measured_from);
-            if thread.plan.keeps_moments {
-                tally.moments.push(Moment { at: now, latency: now - due, ending: None });
-            }
-        }
-        handed_out += 1;
-        if handed_out % HANDED_OUT_AT_ONCE == 0 {
-            tokio::task::yield_now().await;
-        }
+    while let Some(due) = desk.next_due().filter(|_| !desk.thread.is_halted()) {
+        let wait = due.saturating_duration_since(Instant::now()).max(LOOKED_AT_EVERY);
+        timer.wait(wait).await?;
+        desk.hand_out();
     }
     Ok(())
 }
 
-async fn serve(thread: Rc<Thread>, desk: Rc<Desk>, index: usize, mut connection: Connection) {
+async fn serve(desk: Rc<Desk>, index: usize, mut connection: Connection) {
+    let thread = &desk.thread;
     let mut request = Vec::with_capacity(512);
     let (measured_from, patience) = (thread.measured_from(), thread.plan.patience);
     while let Some(due) = desk.take(index).await {
@@ -130,14 +144,14 @@ async fn serve(thread: Rc<Thread>, desk: Rc<Desk>, index: usize, mut connection:
         }
         let mut ending = Ending::TimedOut;
         if is_sent {
-            ending = ask(&thread, &mut connection, &request, (due, due)).await;
+            ending = ask(thread, &mut connection, &request, (due, due)).await;
         }
         for _ in 0..thread.plan.again {
             if !matches!(ending, Ending::Shed | Ending::TimedOut) || thread.is_halted() {
                 break;
             }
             // Who asks again has all their patience again; how long they wait counts from when they first came.
-            ending = ask(&thread, &mut connection, &request, (due, Instant::now())).await;
+            ending = ask(thread, &mut connection, &request, (due, Instant::now())).await;
         }
     }
 }

@@ -34,6 +34,12 @@ impl Schedule {
         }
     }
 
+    /// One of them, from 0 on.
+    #[must_use]
+    pub fn arrival(&self, nth: usize) -> Option<Duration> {
+        self.arrivals_ns.get(nth).copied().map(Duration::from_nanos)
+    }
+
     /// The arrivals, in order.
     pub fn arrivals(&self) -> impl Iterator<Item = Duration> + '_ {
         self.arrivals_ns.iter().map(|&ns| Duration::from_nanos(ns))
