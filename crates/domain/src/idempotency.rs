@@ -1,7 +1,7 @@
 //! Acceptances remembered under their keys (domain rule 3): the record stands in the same event as its effect, and
 //! holds what is needed to give the first answer again, with the values of that moment.
 
-use crate::growth::{BlockQueue, SplitMap};
+use crate::growth::{BlockQueue, SplitIndex};
 use crate::identity::ItemKey;
 use crate::ids::{CaptureNo, Ordinal, Seq};
 use crate::limits::{IDEMPOTENCY_KEY_LEN, IDEMPOTENCY_RECORDS_MAX, IDEMPOTENCY_RETENTION};
@@ -9,10 +9,10 @@ use crate::planted::{self, Bug};
 use crate::rejection::Rejection;
 use crate::time::Timestamp;
 use crate::views::{ItemView, OrderState};
-use std::hash::{BuildHasher, Hasher};
 
-/// A 128-bit keyed hash.
+/// A 128-bit keyed hash. Packed, for a table of them should not leave a word empty beside each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(Rust, packed(8))]
 pub struct Fingerprint(pub u128);
 
 impl Fingerprint {
@@ -193,13 +193,20 @@ impl From<PaidThen> for OrderState {
 /// The acceptances of one stream by request hash, oldest dropped once they are past the retention.
 #[derive(Clone, Debug)]
 pub struct IdempotencyTable<A = Answered> {
-    by_request: SplitMap<u128, Entry<A>, AlreadyHashed>,
-    by_age: BlockQueue<(Timestamp, u128)>,
+    by_age: BlockQueue<Kept<A>>,
+    /// Numbers in `by_age`.
+    by_request: SplitIndex<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept<A> {
+    request: Fingerprint,
+    entry: Entry<A>,
 }
 
 impl<A> Default for IdempotencyTable<A> {
     fn default() -> Self {
-        Self { by_request: SplitMap::default(), by_age: BlockQueue::new() }
+        Self { by_age: BlockQueue::new(), by_request: SplitIndex::new() }
     }
 }
 
@@ -216,7 +223,9 @@ impl<A> IdempotencyTable<A> {
     /// What was accepted under this request hash.
     #[must_use]
     pub fn get(&self, request: Fingerprint) -> Option<&Entry<A>> {
-        self.by_request.get(&request.0)
+        let is_it = |&number: &u32| self.by_age.get(number).is_some_and(|kept| kept.request == request);
+        let number = self.by_request.find(hash_of(request), is_it)?;
+        Some(&self.by_age.get(*number)?.entry)
     }
 
     /// What was accepted before for the very same request (domain rule 3). `None` for one that is new.
@@ -237,7 +246,7 @@ impl<A> IdempotencyTable<A> {
     /// Whether another acceptance at `now` would find a place.
     #[must_use]
     pub fn has_room(&self, now: Timestamp) -> bool {
-        self.by_age.len() < IDEMPOTENCY_RECORDS_MAX || self.by_age.front().is_some_and(|&(at, _)| is_old(at, now))
+        self.by_age.len() < IDEMPOTENCY_RECORDS_MAX || self.by_age.front().is_some_and(|(_, kept)| kept.is_old(now))
     }
 
     /// Remembers an acceptance. Drops up to two that are past the retention, so that the table shrinks after a rush
@@ -246,15 +255,22 @@ impl<A> IdempotencyTable<A> {
         let now = entry.acceptance.at;
         for _ in 0..2 {
             match self.by_age.front() {
-                Some(&(at, oldest)) if is_old(at, now) => {
-                    self.by_request.remove(&oldest);
-                    self.by_age.pop_front();
+                Some((oldest, kept)) if kept.is_old(now) => {
+                    self.by_request.remove(hash_of(kept.request), |&number| number == oldest);
+                    self.by_age.drop_front();
                 }
                 _ => break,
             }
         }
-        self.by_age.push_back((now, request.0));
-        self.by_request.insert(request.0, entry);
+        self.push(request, entry);
+    }
+
+    fn push(&mut self, request: Fingerprint, entry: Entry<A>) {
+        let number = self.by_age.push_back(Kept { request, entry });
+        let by_age = &self.by_age;
+        self.by_request.insert(hash_of(request), number, |&number| {
+            hash_of(by_age.get(number).expect("all that is in the index is in the queue").request)
+        });
     }
 
     /// How many acceptances are remembered.
@@ -270,54 +286,29 @@ impl<A> IdempotencyTable<A> {
     }
 
     /// Every acceptance, oldest first.
-    pub fn iter(&self) -> impl Iterator<Item = (Fingerprint, &Entry<A>)> {
-        self.by_age.iter().filter_map(|&(_, request)| Some((Fingerprint(request), self.by_request.get(&request)?)))
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (Fingerprint, &Entry<A>)> + Clone {
+        self.by_age.iter().map(|kept| (kept.request, &kept.entry))
     }
 
     /// A table from entries, oldest first, as [`IdempotencyTable::iter`] gives them.
     pub(crate) fn from_entries(entries: impl IntoIterator<Item = (Fingerprint, Entry<A>)>) -> Self {
         let mut table = Self::default();
         for (request, entry) in entries {
-            table.by_age.push_back((entry.acceptance.at, request.0));
-            table.by_request.insert(request.0, entry);
+            table.push(request, entry);
         }
         table
     }
 }
 
-fn is_old(at: Timestamp, now: Timestamp) -> bool {
-    now.since(at) > IDEMPOTENCY_RETENTION
-}
-
-/// The keys are keyed hashes already, so half of one serves as the table's hash: no stranger can aim at it.
-#[derive(Clone, Copy, Debug, Default)]
-struct AlreadyHashed;
-
-#[derive(Default)]
-struct Half(u64);
-
-impl BuildHasher for AlreadyHashed {
-    type Hasher = Half;
-
-    fn build_hasher(&self) -> Half {
-        Half::default()
+impl<A> Kept<A> {
+    fn is_old(&self, now: Timestamp) -> bool {
+        now.since(self.entry.acceptance.at) > IDEMPOTENCY_RETENTION
     }
 }
 
-impl Hasher for Half {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_u128(&mut self, hash: u128) {
-        self.0 = (hash & u128::from(u64::MAX)) as u64;
-    }
+/// The keys are keyed hashes already, so half of one serves as the index's hash: no stranger can aim at it.
+const fn hash_of(request: Fingerprint) -> u64 {
+    (request.0 & (u64::MAX as u128)) as u64
 }
 
 #[cfg(test)]

@@ -124,7 +124,7 @@ fn command_of(item: &Item, event: &Event) -> Option<Command> {
 
 fn claim(item: &Item, reservation: Ordinal) -> Option<Claim> {
     let found = item.reservation(reservation)?;
-    Some(Claim { reservation, customer: item.customers().get(found.customer).id.clone() })
+    Some(Claim { reservation, customer: item.customers().id(found.customer) })
 }
 
 fn payment_command(item: &Item, reservation: Ordinal, event: &PaymentEvent) -> Option<Command> {

@@ -138,6 +138,13 @@ text!(
         .is_ascii_graphic())
 );
 
+impl CustomerId {
+    /// An id that was parsed before.
+    pub(crate) fn known(text: &str) -> Self {
+        Self(Arc::from(text))
+    }
+}
+
 impl From<crate::identity::ReservationId> for PaymentId {
     /// What stands for the payment of a purchase whose backend gave it no id.
     fn from(id: crate::identity::ReservationId) -> Self {

@@ -2,13 +2,15 @@
 //! recovery. It knows only who has which reservation; what one is now, its item tells.
 
 use domain::event::{Event, Recorded};
-use domain::growth::SplitMap;
+use domain::growth::{BlockList, SplitIndex};
 use domain::ids::{ItemNo, Ordinal};
 use domain::item::Item;
 use domain::payment::PaymentEvent;
 use domain::text::CustomerId;
 use foldhash::fast::RandomState;
 use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+use std::num::NonZeroU32;
 
 /// A reservation's place, small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,19 +19,48 @@ pub(crate) struct Place {
     pub(crate) ordinal: Ordinal,
 }
 
-/// Who has which reservations, each customer's in the order of item and arrival: the same before and after a restart.
+/// Who has which reservations. It keeps no names: they are kept once, by the items.
 #[derive(Debug, Default)]
 pub(crate) struct Projection {
-    by_customer: SplitMap<CustomerId, Vec<Place>, RandomState>,
+    /// Everybody's reservations, as they were heard of.
+    heard: BlockList<Heard>,
+    /// By the keyed hash of a customer's id.
+    customers: SplitIndex<Whose>,
+    hasher: RandomState,
     /// Items with money that went, or is to go, back, or that is disputed: where operators have to look.
     money: BTreeSet<ItemNo>,
+}
+
+/// A reservation, and the one of the same customer that was heard of before it.
+#[derive(Debug)]
+struct Heard {
+    place: Place,
+    before: Option<HeardNo>,
+}
+
+/// A number in `heard`, from 1: so that none at all takes no room of its own.
+#[derive(Clone, Copy, Debug)]
+struct HeardNo(NonZeroU32);
+
+impl HeardNo {
+    const fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// A customer, by the hash of their id, and the last that was heard of theirs. Two whose hashes of 64 bits agree share
+/// a chain; items tell neither anything of the other's.
+#[derive(Debug)]
+struct Whose {
+    hash: u64,
+    last: HeardNo,
 }
 
 impl Projection {
     /// Takes in everything an item holds already.
     pub(crate) fn add_item(&mut self, item: &Item) {
         for (ordinal, customer) in item.owners() {
-            self.add(customer, Place { item: item.no(), ordinal });
+            self.add(&customer, Place { item: item.no(), ordinal });
         }
         if item.has_money_to_look_at() {
             self.money.insert(item.no());
@@ -60,23 +91,34 @@ impl Projection {
     }
 
     fn add(&mut self, customer: &CustomerId, place: Place) {
-        match self.by_customer.get_mut(customer) {
-            Some(places) => {
-                let at = places.partition_point(|known| *known < place);
-                places.insert(at, place);
-            }
+        let hash = self.hasher.hash_one(customer.as_str());
+        let count = u32::try_from(self.heard.len()).ok().and_then(|count| NonZeroU32::MIN.checked_add(count));
+        let no = HeardNo(count.expect("memory ends long before four thousand million reservations"));
+        let before = match self.customers.find_mut(hash, |whose| whose.hash == hash) {
+            Some(whose) => Some(std::mem::replace(&mut whose.last, no)),
             None => {
-                self.by_customer.insert(customer.clone(), vec![place]);
+                self.customers.insert(hash, Whose { hash, last: no }, |whose| whose.hash);
+                None
             }
-        }
+        };
+        self.heard.push(Heard { place, before });
     }
 
-    /// A customer's places after `after`, at most `limit`, and whether there are more.
+    /// A customer's places after `after`, at most `limit`, and whether there are more: in the order of item and
+    /// arrival, the same before and after a restart.
     pub(crate) fn page(&self, customer: &CustomerId, after: Option<Place>, limit: usize) -> (Vec<Place>, bool) {
-        let places = self.by_customer.get(customer).map(Vec::as_slice).unwrap_or_default();
-        let mut rest = places.iter().copied().skip_while(|place| after.is_some_and(|after| *place <= after));
-        let page = rest.by_ref().take(limit).collect();
-        (page, rest.next().is_some())
+        let hash = self.hasher.hash_one(customer.as_str());
+        let last = self.customers.find(hash, |whose| whose.hash == hash).map(|whose| whose.last);
+        let mut next = last.and_then(|no| self.heard.get(no.index()));
+        let mut places = Vec::new();
+        while let Some(heard) = next {
+            places.extend(Some(heard.place).filter(|place| after.is_none_or(|after| *place > after)));
+            next = heard.before.and_then(|no| self.heard.get(no.index()));
+        }
+        places.sort_unstable();
+        let more = places.len() > limit;
+        places.truncate(limit);
+        (places, more)
     }
 }
 

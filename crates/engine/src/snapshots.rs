@@ -4,11 +4,12 @@
 //! of its own then folds the snapshot before and the closed generation into a new snapshot. Nothing waits for it.
 
 use crate::commit::AfterCommit;
-use crate::fold::{Folded, FoldedItem};
+use crate::fold::{Folded, FoldedItem, words};
 use domain::ids::PartitionNo;
 use domain::item::Item;
 use domain::partition::Partition;
-use eventlog::{ChainPoint, EventLog, LogReader, Snapshot, SnapshotStore};
+use eventlog::{ChainPoint, EventLog, LogReader, Section, Snapshot, SnapshotStore};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
@@ -31,7 +32,13 @@ impl Snapshotter {
             std::thread::Builder::new().name(name).spawn(move || {
                 eventlog::background::give_way();
                 for point in points {
-                    if let Err(why) = make(no, reader.as_ref(), &store, point) {
+                    // On a thread that ends with it: the memory of a second state goes back with the thread, and not
+                    // when this one asks for memory again.
+                    let made = std::thread::scope(|scope| {
+                        let making = scope.spawn(|| make(no, reader.as_ref(), &store, point));
+                        making.join().unwrap_or_else(|panic| Err(words(panic.as_ref())))
+                    });
+                    if let Err(why) = made {
                         tracing::error!(why, record = point.record.0, "no snapshot was made; a restart reads more log");
                     }
                 }
@@ -94,14 +101,31 @@ pub(crate) fn newest(store: &SnapshotStore) -> Option<(ChainPoint, Folded)> {
     })
 }
 
-/// What a snapshot of this state holds: the partition first, then its items in the order of their numbers; encoded one
-/// by one as they are asked for.
-pub fn sections(folded: &Folded) -> impl Iterator<Item = Vec<u8>> {
+/// A section of a snapshot.
+#[derive(Debug)]
+pub enum StateSection<'f> {
+    /// The partition's own.
+    Partition(&'f Partition),
+    /// An item's.
+    Item(&'f Item),
+}
+
+impl Section for StateSection<'_> {
+    fn write_to(&self, to: &mut dyn Write) -> std::io::Result<()> {
+        match self {
+            Self::Partition(partition) => to.write_all(&eventlog::encode_partition(&partition.to_parts())),
+            Self::Item(item) => eventlog::write_item(&item.parts(), to),
+        }
+    }
+}
+
+/// What a snapshot of this state holds: the partition first, then its items in the order of their numbers.
+pub fn sections(folded: &Folded) -> impl Iterator<Item = StateSection<'_>> {
     let items = folded.items.values().filter_map(|item| match item {
-        FoldedItem::Whole(item) => Some(eventlog::encode_item(&item.to_parts())),
+        FoldedItem::Whole(item) => Some(StateSection::Item(item)),
         FoldedItem::Broken { .. } => None,
     });
-    std::iter::once(eventlog::encode_partition(&folded.partition.to_parts())).chain(items)
+    std::iter::once(StateSection::Partition(&folded.partition)).chain(items)
 }
 
 /// The state that a snapshot holds.
@@ -116,9 +140,8 @@ pub fn unfold(snapshot: &Snapshot) -> Result<Folded, String> {
     let mut folded = Folded::new(partition.no());
     folded.last = partition.now();
     folded.partition = partition;
-    for section in sections {
-        let section = section.map_err(|error| error.to_string())?;
-        let parts = eventlog::decode_item(&section).map_err(|error| error.to_string())?;
+    while let Some(section) = sections.next_section().map_err(|error| error.to_string())? {
+        let parts = eventlog::read_item(section).map_err(|error| error.to_string())?;
         let item = Item::from_parts(parts).map_err(|error| error.to_string())?;
         folded.last = folded.last.max(item.now());
         folded.items.insert(item.no(), FoldedItem::Whole(Box::new(item)));

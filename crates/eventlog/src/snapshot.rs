@@ -10,7 +10,7 @@ use crate::limits::{SNAPSHOT_SECTION_BYTES_MAX, SNAPSHOT_SECTIONS_MAX, SNAPSHOTS
 use crate::log::LogError;
 use crate::record::Cursor;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Take, Write};
 use std::path::{Path, PathBuf};
 
 /// The last character is the version of what the sections hold: a snapshot of another one is passed over, and the log
@@ -78,6 +78,53 @@ pub enum SnapshotError {
     },
 }
 
+/// A section as it is written: piece by piece, for one may be larger than memory should be. It writes the same bytes
+/// each time.
+pub trait Section {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// It could not be written there.
+    fn write_to(&self, to: &mut dyn Write) -> std::io::Result<()>;
+
+    /// How long it is, in bytes.
+    ///
+    /// # Errors
+    /// It could not be made.
+    fn length(&self) -> std::io::Result<u64> {
+        let mut counted = Counted(0);
+        self.write_to(&mut counted)?;
+        Ok(counted.0)
+    }
+
+    /// All of it at once.
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes).expect("memory takes all that is written");
+        bytes
+    }
+}
+
+impl Section for Vec<u8> {
+    fn write_to(&self, to: &mut dyn Write) -> std::io::Result<()> {
+        to.write_all(self)
+    }
+}
+
+/// Keeps nothing but the count.
+struct Counted(u64);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.saturating_add(bytes.len() as u64);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl SnapshotStore {
     /// The snapshots in `dir`.
     #[must_use]
@@ -90,7 +137,11 @@ impl SnapshotStore {
     ///
     /// # Errors
     /// It could not be written; the ones before are still there.
-    pub fn write(&self, point: ChainPoint, sections: impl IntoIterator<Item = Vec<u8>>) -> Result<PathBuf, LogError> {
+    pub fn write(
+        &self,
+        point: ChainPoint,
+        sections: impl IntoIterator<Item = impl Section>,
+    ) -> Result<PathBuf, LogError> {
         let path = self.dir.join(name(point.record));
         let aside = path.with_extension("tmp");
         let write = || write_file(&aside, self.log_id, point, sections);
@@ -165,30 +216,62 @@ impl Snapshot {
     ///
     /// # Errors
     /// The file could not be read.
-    pub fn sections(&self) -> Result<impl Iterator<Item = Result<Vec<u8>, SnapshotError>>, SnapshotError> {
+    pub fn sections(&self) -> Result<Sections, SnapshotError> {
         let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(HEAD_BYTES as u64))?;
         let left = self.bytes.saturating_sub(HEAD_BYTES as u64).saturating_sub(HASH_BYTES);
-        Ok(Sections { file: BufReader::with_capacity(1 << 16, file), left, count: 0, ended: false })
+        let file = BufReader::with_capacity(1 << 16, file).take(0);
+        Ok(Sections { file, left, count: 0, ended: false })
     }
 }
 
-struct Sections {
-    file: BufReader<File>,
+/// The sections of a snapshot: each to be read piece by piece, or whole by iterating.
+#[derive(Debug)]
+pub struct Sections {
+    /// Gives out what is left of the section that is being read, and no more.
+    file: Take<BufReader<File>>,
     left: u64,
     count: u64,
     ended: bool,
 }
 
 impl Sections {
+    /// The next section, to be read to its end. `None` after the last.
+    ///
+    /// # Errors
+    /// [`SnapshotError`]: there is no telling what comes after it.
+    pub fn next_section(&mut self) -> Result<Option<&mut Take<BufReader<File>>>, SnapshotError> {
+        if self.ended {
+            return Ok(None);
+        }
+        self.ended = true;
+        if self.file.limit() > 0 {
+            return Err(SnapshotError::Damaged("a section was left half read"));
+        }
+        let Some(length) = self.begin()? else { return Ok(None) };
+        self.ended = false;
+        self.file.set_limit(length);
+        Ok(Some(&mut self.file))
+    }
+
+    /// The next section, whole.
+    fn whole(&mut self) -> Result<Option<Vec<u8>>, SnapshotError> {
+        let Some(section) = self.next_section()? else { return Ok(None) };
+        // At most what the file still has: that is checked where a section begins.
+        let mut bytes = vec![0; usize::try_from(section.limit()).unwrap_or(usize::MAX)];
+        section.read_exact(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
     fn number(&mut self) -> Result<u64, SnapshotError> {
         self.left = self.left.checked_sub(8).ok_or(SnapshotError::Damaged("it ends too early"))?;
         let mut bytes = [0; 8];
-        self.file.read_exact(&mut bytes)?;
+        self.file.get_mut().read_exact(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
     }
 
-    fn section(&mut self) -> Result<Option<Vec<u8>>, SnapshotError> {
+    /// The length of the section that begins here.
+    fn begin(&mut self) -> Result<Option<u64>, SnapshotError> {
         let length = self.number()?;
         if length == END {
             let count = self.number()?;
@@ -199,23 +282,16 @@ impl Sections {
             return Err(SnapshotError::Damaged("a section is too long, or there are too many"));
         }
         self.left = self.left.checked_sub(length).ok_or(SnapshotError::Damaged("a section ends too early"))?;
-        // At most what the file still has, by the line above.
-        let mut section = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-        self.file.read_exact(&mut section)?;
         self.count = self.count.saturating_add(1);
-        Ok(Some(section))
+        Ok(Some(length))
     }
 }
-
 impl Iterator for Sections {
     type Item = Result<Vec<u8>, SnapshotError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
-            return None;
-        }
-        let section = self.section().transpose();
-        self.ended = !matches!(section, Some(Ok(_)));
+        let section = self.whole().transpose();
+        self.ended |= !matches!(section, Some(Ok(_)));
         section
     }
 }
@@ -233,37 +309,43 @@ fn write_file(
     path: &Path,
     log_id: LogId,
     point: ChainPoint,
-    sections: impl IntoIterator<Item = Vec<u8>>,
+    sections: impl IntoIterator<Item = impl Section>,
 ) -> std::io::Result<()> {
-    let file = disk::Steady::create(path)?;
-    let mut to = Hashing { to: BufWriter::with_capacity(disk::PIECE_BYTES, file), hasher: blake3::Hasher::new() };
-    to.put(&MAGIC)?;
-    to.put(&log_id.0)?;
-    to.put(&point.record.0.to_le_bytes())?;
-    to.put(&point.event.0.to_le_bytes())?;
-    to.put(&point.hash.0)?;
+    let hashing = Hashing { to: disk::Steady::create(path)?, hasher: blake3::Hasher::new() };
+    // Sections come in small pieces, and are hashed and written in large ones.
+    let mut to = BufWriter::with_capacity(disk::PIECE_BYTES, hashing);
+    to.write_all(&MAGIC)?;
+    to.write_all(&log_id.0)?;
+    to.write_all(&point.record.0.to_le_bytes())?;
+    to.write_all(&point.event.0.to_le_bytes())?;
+    to.write_all(&point.hash.0)?;
     let mut count = 0u64;
     for section in sections {
-        to.put(&(section.len() as u64).to_le_bytes())?;
-        to.put(&section)?;
+        to.write_all(&section.length()?.to_le_bytes())?;
+        section.write_to(&mut to)?;
         count = count.saturating_add(1);
     }
-    to.put(&END.to_le_bytes())?;
-    to.put(&count.to_le_bytes())?;
-    let hash = to.hasher.finalize();
-    to.to.write_all(hash.as_bytes())?;
-    to.to.into_inner().map_err(std::io::IntoInnerError::into_error)?.finish()
+    to.write_all(&END.to_le_bytes())?;
+    to.write_all(&count.to_le_bytes())?;
+    let Hashing { mut to, hasher } = to.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    to.write_all(hasher.finalize().as_bytes())?;
+    to.finish()
 }
 
 struct Hashing {
-    to: BufWriter<disk::Steady>,
+    to: disk::Steady,
     hasher: blake3::Hasher,
 }
 
-impl Hashing {
-    fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.hasher.update(bytes);
-        self.to.write_all(bytes)
+impl Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.hasher.update(bytes.get(..written).unwrap_or(bytes));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
     }
 }
 

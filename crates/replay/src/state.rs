@@ -12,6 +12,8 @@ use domain::text::Sku;
 use domain::time::Timestamp;
 use engine::fold::{Folded, FoldedItem};
 use engine::snapshots::sections;
+use eventlog::Section as _;
+use std::io::{BufWriter, Write as _};
 
 /// BLAKE3 over folded state.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ impl fmt::Debug for StateHash {
     }
 }
 
+const NEVER_FULL: &str = "a hash takes all that is written";
+
 /// Hashes the state of partitions, one after another.
 #[derive(Debug, Default)]
 pub struct StateHasher {
@@ -41,8 +45,13 @@ impl StateHasher {
     pub fn add(&mut self, folded: &Folded) {
         self.has_broken |= folded.items.values().any(|item| matches!(item, FoldedItem::Broken { .. }));
         for section in sections(folded) {
-            self.hasher.update(&(section.len() as u64).to_le_bytes());
-            self.hasher.update(&section);
+            let mut to = BufWriter::new(&mut self.hasher);
+            let written = section.length().and_then(|length| {
+                to.write_all(&length.to_le_bytes())?;
+                section.write_to(&mut to)?;
+                to.flush()
+            });
+            written.expect(NEVER_FULL);
         }
     }
 
@@ -86,7 +95,10 @@ pub struct ItemState {
 
 impl ItemState {
     fn of(item: &Item, broken: Option<&str>) -> Self {
-        let hash = StateHash(*blake3::hash(&eventlog::encode_item(&item.to_parts())).as_bytes());
+        let mut to = BufWriter::new(blake3::Hasher::new());
+        let written = eventlog::write_item(&item.parts(), &mut to).and_then(|()| to.flush());
+        written.expect(NEVER_FULL);
+        let hash = StateHash(*to.get_ref().finalize().as_bytes());
         Self {
             no: item.no(),
             sku: item.sku().clone(),

@@ -14,7 +14,7 @@ use domain::ids::ItemNo;
 use domain::partition::partition_of;
 use engine::fold::{Folded, FoldedItem};
 use engine::snapshots::sections;
-use eventlog::{ChainPoint, RawEvent, RecordNo, Snapshot, SnapshotStore, StreamEvent};
+use eventlog::{ChainPoint, RawEvent, RecordNo, Section as _, Snapshot, SnapshotStore, StreamEvent};
 use std::collections::{BTreeMap, HashMap};
 
 /// An item is counted anew once so many events as it has reservations have come since the last time, so that a
@@ -157,7 +157,7 @@ fn compare(snapshot: &Snapshot, folded: &Folded) -> Option<String> {
     for section in sections(folded) {
         let name = names.next().unwrap_or_default();
         match stored.next() {
-            Some(Ok(stored)) if stored == section => {}
+            Some(Ok(stored)) if stored == section.bytes() => {}
             Some(Ok(_)) => return Some(format!("{name} differs")),
             Some(Err(error)) => return Some(error.to_string()),
             None => return Some(format!("{name} is missing")),

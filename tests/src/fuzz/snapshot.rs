@@ -7,7 +7,9 @@ use super::{Verdict, steered};
 use domain::item::Item;
 use domain::partition::Partition;
 use engine::snapshots::{sections, unfold};
-use eventlog::{LogId, RecordNo, SnapshotStore, decode_item, decode_partition, encode_item, encode_partition};
+use eventlog::{
+    LogId, RecordNo, Section as _, SnapshotStore, decode_item, decode_partition, encode_item, encode_partition,
+};
 use std::path::{Path, PathBuf};
 
 /// A file, as it is.
@@ -65,7 +67,7 @@ fn load(store: &SnapshotStore, path: &Path) -> Verdict {
     assert!(snapshot.point.record <= RecordNo(u64::MAX), "it says what it covers");
     let Ok(folded) = unfold(&snapshot) else { return Verdict::Refused };
     for section in sections(&folded).skip(1) {
-        let parts = decode_item(&section).expect("what was loaded can be stored");
+        let parts = decode_item(&section.bytes()).expect("what was loaded can be stored");
         Item::from_parts(parts).expect("what was stored can be loaded");
     }
     Verdict::Taken

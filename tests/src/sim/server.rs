@@ -15,6 +15,7 @@ use domain::turn::Query;
 use engine::commit::gather::{Action, Gather, StopReason};
 use engine::fold::{Folded, FoldedItem};
 use engine::shell::{Ask, Asked, Handover, MonoTime, Reply, ReplyTo, Resume, Shell, Ticket, TurnInput, Wake};
+use eventlog::Section as _;
 use eventlog::{
     Appended, Chain, ChainPoint, EventLog, LocalLog, LogReader, MemoryDisk, MemoryLog, Record, RecordNo, RecoverError,
     StreamEvent, recover,
@@ -67,7 +68,7 @@ impl Snapshot {
             let (no, event) = event.map_err(|error| error.to_string())?;
             folded.apply(no, &event);
         }
-        Ok(Self { point, sections: engine::snapshots::sections(&folded).collect() })
+        Ok(Self { point, sections: engine::snapshots::sections(&folded).map(|section| section.bytes()).collect() })
     }
 
     fn unfold(&self) -> Result<Folded, String> {

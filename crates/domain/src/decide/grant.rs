@@ -22,12 +22,12 @@ pub(super) fn admit(item: &Item, customer: &CustomerId, quantity: Quantity, now:
         return Err(Rejection::QuantityAboveMaximum { max: policy.per_order_max });
     }
     let known = item.customers().find(customer);
-    let existing = known.map_or(0, |customer| customer.counted(item.phase()));
+    let existing = known.map_or(0, |customer| item.customers().get(customer).counted(item.phase()));
     let limit = policy.per_customer_limit;
     if existing.saturating_add(quantity.get()) > limit.get() {
         return Err(Rejection::CustomerLimitReached { limit, existing });
     }
-    if let Some(until) = known.map(|customer| customer.cooling_until).filter(|&until| until > now) {
+    if let Some(until) = known.map(|customer| item.customers().cooling_until(customer)).filter(|&until| until > now) {
         return Err(Rejection::CoolingOff { until });
     }
     if item.reservation_count() >= RESERVATIONS_PER_ITEM_MAX {

@@ -98,11 +98,7 @@ fn accept(event: Event) -> Decision {
 /// The reservation a claim names, if it is the claimant's: a stranger's answers as if it did not exist.
 fn claimed<'i>(item: &'i Item, claim: &Claim) -> Result<&'i Reservation, Rejection> {
     let reservation = item.reservation(claim.reservation).ok_or(Rejection::NotFound)?;
-    if item.customers().get(reservation.customer).id == claim.customer {
-        Ok(reservation)
-    } else {
-        Err(Rejection::NotFound)
-    }
+    if item.customers().is(reservation.customer, &claim.customer) { Ok(reservation) } else { Err(Rejection::NotFound) }
 }
 
 /// The same, for what a part of a bundle cannot do alone.

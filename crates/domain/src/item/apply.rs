@@ -276,7 +276,8 @@ impl Item {
         }
         self.end(ordinal, Change::Expire, released);
         let (now, policy) = (self.now, self.settings.policy.cool_off);
-        self.customer_of(ordinal).note_expiry(now, policy);
+        let customer = self.entry(ordinal).customer;
+        self.customers.note_expiry(customer, now, policy);
     }
 
     fn extend(&mut self, ordinal: Ordinal, deadline: Timestamp) {

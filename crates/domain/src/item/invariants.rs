@@ -5,7 +5,6 @@ use super::{Item, Phase, ReservationState};
 use crate::event::Event;
 use crate::ids::Ordinal;
 use crate::units::Quantity;
-use std::collections::HashMap;
 
 /// An invariant of domain.md that does not hold, by its number.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,9 +34,9 @@ impl Item {
     /// Invariant 10, at the moment a reservation is accepted or a late payment honoured, also after the sale.
     pub(super) fn assert_within_limit(&self, customer: CustomerIx, quantity: Quantity) {
         let limit = self.settings.policy.per_customer_limit.get();
-        let customer = self.customers.get(customer);
-        let within = customer.counted(self.phase).checked_add(quantity.get()).is_some_and(|sum| sum <= limit);
-        assert!(within, "invariant 10: customer {} goes over the limit of {limit}", customer.id);
+        let counted = self.customers.get(customer).counted(self.phase);
+        let within = counted.checked_add(quantity.get()).is_some_and(|sum| sum <= limit);
+        assert!(within, "invariant 10: customer {} goes over the limit of {limit}", self.customers.id(customer));
     }
 
     fn check_counters(&self) -> Result<(), InvariantBroken> {
@@ -70,11 +69,12 @@ impl Item {
     /// The first invariant that does not hold.
     pub fn recount(&self) -> Result<(), InvariantBroken> {
         self.check_counters()?;
-        let mut sums = Sums::default();
+        let mut sums = Sums { customers: vec![(0, 0, 0); self.customers.len()], ..Sums::default() };
         for (ordinal, reservation) in self.reservations_from(Ordinal(0)) {
             self.check_reservation(ordinal)?;
             let quantity = u64::from(reservation.quantity.get());
-            let of_customer = sums.customers.entry(reservation.customer.0).or_default();
+            let of_customer = sums.customers.get_mut(reservation.customer.0 as usize);
+            let of_customer = of_customer.expect("a customer index is only made when the customer is entered");
             match &reservation.state {
                 ReservationState::Held(_) => {
                     sums.held += quantity;
@@ -122,11 +122,10 @@ impl Item {
         let waiting = self.waitlist.len();
         require(6, waiting == sums.waiting, || format!("{waiting} in line, {} reservations wait", sums.waiting))?;
         self.books.recount().or_else(|what| require(27, false, || what))?;
-        for (ix, customer) in (0u32..).zip(self.customers.iter()) {
+        for ((ix, customer), found) in self.customers.iter().zip(&sums.customers) {
             let counted = (u64::from(customer.held), u64::from(customer.sold), u64::from(customer.waiting));
-            let found = sums.customers.get(&ix).copied().unwrap_or_default();
             // A lapse by closing leaves the old count of waiting units behind; nothing reads it any more.
-            require(10, counted == found, || format!("customer {ix} is counted {counted:?}, found {found:?}"))?;
+            require(10, counted == *found, || format!("customer {} is counted {counted:?}, found {found:?}", ix.0))?;
         }
         Ok(())
     }
@@ -147,7 +146,7 @@ struct Sums {
     sold: u64,
     waiting: u32,
     /// Held, sold and waiting units by customer.
-    customers: HashMap<u32, (u64, u64, u64)>,
+    customers: Vec<(u64, u64, u64)>,
 }
 
 fn touched(event: &Event) -> Option<Ordinal> {

@@ -227,8 +227,8 @@ impl Item {
     }
 
     /// Every reservation and whose it is, in order of arrival.
-    pub fn owners(&self) -> impl Iterator<Item = (Ordinal, &CustomerId)> {
-        self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, &self.customers.get(found.customer).id))
+    pub fn owners(&self) -> impl Iterator<Item = (Ordinal, CustomerId)> {
+        self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, self.customers.id(found.customer)))
     }
 
     /// Lets the timer wheel find what is due at `now`. Changes where timers lie, never which are armed: no event,
@@ -272,7 +272,10 @@ impl Item {
     pub(crate) fn reservations_from(&self, first: Ordinal) -> impl Iterator<Item = (Ordinal, &Reservation)> {
         let skip = first.0.min(self.reservation_count());
         // The reservations lead: they end long before their numbers do.
-        self.reservations.from(skip as usize).zip(skip..).map(|(reservation, ordinal)| (Ordinal(ordinal), reservation))
+        self.reservations
+            .iter_from(skip as usize)
+            .zip(skip..)
+            .map(|(reservation, ordinal)| (Ordinal(ordinal), reservation))
     }
 }
 

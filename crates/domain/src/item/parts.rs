@@ -22,10 +22,10 @@ use crate::waitlist::Waitlist;
 use crate::wheel::{TimerKey, TimerWheel};
 use std::sync::Arc;
 
-/// All facts of one item.
+/// All facts of one item. The long lists are lists, or give one element after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of Item and its reservations, explained there")]
-pub struct ItemParts {
+pub struct ItemParts<C = Vec<CustomerParts>, R = Vec<ReservationParts>, I = Vec<IdempotencyParts>> {
     pub no: ItemNo,
     pub key: ItemKey,
     pub sku: Sku,
@@ -36,11 +36,11 @@ pub struct ItemParts {
     pub seq: Seq,
     pub now: Timestamp,
     pub freed_by: Seq,
-    pub customers: Vec<CustomerParts>,
-    pub reservations: Vec<ReservationParts>,
+    pub customers: C,
+    pub reservations: R,
     pub books: BooksParts,
     pub bundled: Vec<(Ordinal, BundleId)>,
-    pub idempotency: Vec<IdempotencyParts>,
+    pub idempotency: I,
 }
 
 /// What is known of one customer besides their reservations.
@@ -103,9 +103,16 @@ pub struct IdempotencyParts {
 }
 
 impl Item {
-    /// All facts of this item, in an order that depends on nothing but its events.
-    #[must_use]
-    pub fn to_parts(&self) -> ItemParts {
+    /// All facts of this item, in an order that depends on nothing but its events; the long lists made as they are
+    /// asked for.
+    pub fn parts(
+        &self,
+    ) -> ItemParts<
+        impl ExactSizeIterator<Item = CustomerParts> + Clone,
+        impl ExactSizeIterator<Item = ReservationParts> + Clone,
+        impl ExactSizeIterator<Item = IdempotencyParts> + Clone,
+    > {
+        let keys = if planted::is(Bug::KeyForgottenInSnapshot) { 0 } else { usize::MAX };
         ItemParts {
             no: self.no,
             key: self.key,
@@ -117,24 +124,42 @@ impl Item {
             seq: self.seq,
             now: self.now,
             freed_by: self.freed_by,
-            customers: self
-                .customers
-                .iter()
-                .map(|customer| CustomerParts {
-                    id: customer.id.clone(),
-                    expiries_in_row: customer.expiries_in_row,
-                    cooling_until: customer.cooling_until,
-                })
-                .collect(),
-            reservations: self.reservations.from(0).map(reservation_parts).collect(),
+            customers: self.customers.iter().map(|(ix, customer)| CustomerParts {
+                id: self.customers.id(ix),
+                expiries_in_row: customer.expiries_in_row,
+                cooling_until: self.customers.cooling_until(ix),
+            }),
+            reservations: self.reservations.iter().map(reservation_parts),
             books: self.books.to_parts(),
             bundled: self.bundled.iter().collect(),
             idempotency: self
                 .idempotency
                 .iter()
-                .filter(|_| !planted::is(Bug::KeyForgottenInSnapshot))
-                .map(|(request, entry)| IdempotencyParts { request, entry: entry.clone() })
-                .collect(),
+                .take(keys)
+                .map(|(request, entry)| IdempotencyParts { request, entry: entry.clone() }),
+        }
+    }
+
+    /// The same with lists.
+    #[must_use]
+    pub fn to_parts(&self) -> ItemParts {
+        let parts = self.parts();
+        ItemParts {
+            no: parts.no,
+            key: parts.key,
+            sku: parts.sku,
+            settings: parts.settings,
+            phase: parts.phase,
+            total: parts.total,
+            revision: parts.revision,
+            seq: parts.seq,
+            now: parts.now,
+            freed_by: parts.freed_by,
+            customers: parts.customers.collect(),
+            reservations: parts.reservations.collect(),
+            books: parts.books,
+            bundled: parts.bundled,
+            idempotency: parts.idempotency.collect(),
         }
     }
 
@@ -142,8 +167,9 @@ impl Item {
     ///
     /// # Errors
     /// [`InvariantBroken`] where they contradict each other.
-    pub fn from_parts(parts: ItemParts) -> Result<Self, InvariantBroken> {
-        let mut builder = Builder::new(&parts)?;
+    pub fn from_parts(mut parts: ItemParts) -> Result<Self, InvariantBroken> {
+        // Each list goes once it has been taken in: there is never all of the state twice.
+        let mut builder = Builder::new(std::mem::take(&mut parts.customers), &parts)?;
         for reservation in parts.reservations {
             builder.add(reservation)?;
         }
@@ -222,15 +248,18 @@ fn broken(what: &str) -> InvariantBroken {
 }
 
 impl Builder {
-    fn new(parts: &ItemParts) -> Result<Self, InvariantBroken> {
+    fn new(listed: Vec<CustomerParts>, parts: &ItemParts) -> Result<Self, InvariantBroken> {
         let mut customers = Customers::new(&parts.key);
-        for customer in &parts.customers {
+        let count = listed.len();
+        for customer in listed {
             let ix = customers.enter(&customer.id);
             let entered = customers.get_mut(ix);
             entered.expiries_in_row = customer.expiries_in_row;
-            entered.cooling_until = customer.cooling_until;
+            if customer.cooling_until > Timestamp::default() {
+                customers.cool_off(ix, customer.cooling_until);
+            }
         }
-        if customers.len() != parts.customers.len() {
+        if customers.len() != count {
             return Err(broken("a customer appears twice"));
         }
         if parts.reservations.len() > RESERVATIONS_PER_ITEM_MAX as usize {

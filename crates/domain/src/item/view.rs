@@ -92,7 +92,7 @@ impl Item {
         Some(ReservationView {
             id: self.id_of(ordinal),
             sku: self.sku.clone(),
-            customer: self.customers.get(reservation.customer).id.clone(),
+            customer: self.customers.id(reservation.customer),
             quantity: reservation.quantity,
             state: self.state_view(ordinal, reservation),
             created_at: reservation.accepted_at,
@@ -112,7 +112,7 @@ impl Item {
         Some(OrderView {
             summary: self.order_summary(ordinal, reservation.quantity, state),
             sku: self.sku.clone(),
-            customer: self.customers.get(reservation.customer).id.clone(),
+            customer: self.customers.id(reservation.customer),
             quantity: reservation.quantity,
             placed_at,
             capture: self.books.paid_with(ordinal),
@@ -239,7 +239,7 @@ impl Item {
     /// Whether the reservation exists and is this customer's.
     #[must_use]
     pub fn is_of(&self, ordinal: Ordinal, customer: &CustomerId) -> bool {
-        self.reservation(ordinal).is_some_and(|found| self.customers.get(found.customer).id == *customer)
+        self.reservation(ordinal).is_some_and(|found| self.customers.is(found.customer, customer))
     }
 
     /// A page of reservations from `from` on. It ends at `limit` hits or after 4,096 reservations looked

@@ -98,7 +98,7 @@ fn replayed(judgement: Judgement) -> Judgement {
 impl Bundles {
     /// Requests in hand are looked up and entered only inside a turn of their partition, so that of two at once one is
     /// first.
-    fn asked(&self) -> MutexGuard<'_, std::collections::HashMap<u128, InHand>> {
+    fn asked(&self) -> MutexGuard<'_, std::collections::HashMap<Fingerprint, InHand>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -113,7 +113,7 @@ impl Bundles {
             if let Some(judgement) = turn.recall(idempotency) {
                 return First::Known(judgement);
             }
-            if let Some(in_hand) = asked.get(&idempotency.request.0) {
+            if let Some(in_hand) = asked.get(&idempotency.request) {
                 return First::InHand { answer: in_hand.answer.clone(), same: in_hand.content == idempotency.content };
             }
         }
@@ -122,7 +122,7 @@ impl Bundles {
         }
         let (sender, answer) = watch::channel(None);
         if let Some(Idempotency { request, content }) = idempotency {
-            asked.insert(request.0, InHand { content, answer });
+            asked.insert(request, InHand { content, answer });
         }
         turn.begin_collecting(bundle);
         self.begin(bundle);
@@ -200,7 +200,7 @@ impl Job {
             }
         };
         if let Some(idempotency) = idempotency {
-            bundles.asked().remove(&idempotency.request.0);
+            bundles.asked().remove(&idempotency.request);
         }
         answer.send_replace(Some(reply.clone()));
         reply

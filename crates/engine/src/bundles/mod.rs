@@ -20,6 +20,7 @@ use crate::mailbox::Caller;
 use crate::partition::BundleDecided;
 use crate::shell::Handover;
 use domain::event::{Event, PartDecision};
+use domain::idempotency::Fingerprint;
 use domain::identity::BundleId;
 use domain::ids::ItemNo;
 use domain::item::Item;
@@ -35,7 +36,7 @@ pub(crate) struct Bundles {
     /// Told when a bundle is queued.
     work: Notify,
     /// Requests whose coordinators are at work, by their hash: the same request joins, and does nothing of its own.
-    asked: Mutex<HashMap<u128, collect::InHand>>,
+    asked: Mutex<HashMap<Fingerprint, collect::InHand>>,
 }
 
 #[derive(Debug, Default)]

@@ -1,9 +1,10 @@
-//! A stored item: what a snapshot holds of it (version 2).
+//! A stored item: what a snapshot holds of it (version 2). The long lists are written and read element by element, for
+//! an item of a million reservations is some two hundred megabytes.
 
 use super::books::BooksV1;
 use super::event::{lapse_from, lapse_to};
-use super::value::{IdempotencyV1, SettingsV2, at, checked, list, paid_from, paid_to, quantity, units};
-use crate::codec::{CodecError, from_snapshot_bytes, to_bytes};
+use super::value::{IdempotencyV1, SettingsV2, at, checked, paid_from, paid_to, quantity, units};
+use crate::codec::{CodecError, PieceReader, PieceWriter};
 use domain::idempotency::{Acceptance, Answered, Entry, Idempotency};
 use domain::identity::{BundleId, ItemKey};
 use domain::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
@@ -15,8 +16,11 @@ use domain::text::{CustomerId, Sku};
 use domain::time::{DurationMs, Timestamp};
 use domain::views::{ItemStatus, ItemView};
 use serde::{Deserialize, Serialize};
+use std::io::{Read, Take, Write};
 use std::sync::Arc;
 
+/// The first piece. Behind it stand the customers, the reservations, the books, the parts of bundles, and what is
+/// remembered under keys.
 #[derive(Serialize, Deserialize)]
 struct ItemV2 {
     no: u32,
@@ -29,16 +33,12 @@ struct ItemV2 {
     seq: u64,
     now_ms: u64,
     freed_by: u64,
-    #[serde(deserialize_with = "list")]
-    customers: Vec<(String, u8, u64)>,
-    #[serde(deserialize_with = "list")]
-    reservations: Vec<ReservationV1>,
-    books: BooksV1,
-    #[serde(deserialize_with = "list")]
-    bundled: Vec<(u32, [u8; 16])>,
-    #[serde(deserialize_with = "list")]
-    idempotency: Vec<(IdempotencyV1, AcceptanceV1)>,
 }
+
+/// Id, expiries in a row, until when it cools off.
+type CustomerV1 = (String, u8, u64);
+
+type PartV1 = (u32, [u8; 16]);
 
 #[derive(Serialize, Deserialize)]
 struct ReservationV1 {
@@ -125,10 +125,18 @@ fn phase_from(code: u8) -> Result<Phase, CodecError> {
     }
 }
 
-/// An item's facts as bytes: the same for the same facts on every machine, so their hash is the state's hash.
-#[must_use]
-pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
-    let stored = ItemV2 {
+/// Writes an item's facts: the same bytes for the same facts on every machine, so their hash is the state's hash.
+///
+/// # Errors
+/// They could not be written there.
+pub fn write_item<C, R, I>(parts: &ItemParts<C, R, I>, to: &mut dyn Write) -> std::io::Result<()>
+where
+    C: Clone + IntoIterator<Item = CustomerParts, IntoIter: ExactSizeIterator>,
+    R: Clone + IntoIterator<Item = ReservationParts, IntoIter: ExactSizeIterator>,
+    I: Clone + IntoIterator<Item = IdempotencyParts, IntoIter: ExactSizeIterator>,
+{
+    let mut to = PieceWriter(to);
+    to.put(&ItemV2 {
         no: parts.no.as_u32(),
         key: *parts.key.as_bytes(),
         sku: parts.sku.as_str().to_owned(),
@@ -139,28 +147,31 @@ pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
         seq: parts.seq.0,
         now_ms: parts.now.as_millis(),
         freed_by: parts.freed_by.0,
-        customers: parts
-            .customers
-            .iter()
-            .map(|found| (found.id.as_str().to_owned(), found.expiries_in_row, found.cooling_until.as_millis()))
-            .collect(),
-        reservations: parts.reservations.iter().map(reservation_to).collect(),
-        books: (&parts.books).into(),
-        bundled: parts.bundled.iter().map(|(part, bundle)| (part.0, bundle.as_u128().to_le_bytes())).collect(),
-        idempotency: parts.idempotency.iter().map(idempotency_to).collect(),
-    };
-    to_bytes(&stored)
+    })?;
+    to.list(parts.customers.clone().into_iter().map(|parts| customer_to(&parts)))?;
+    to.list(parts.reservations.clone().into_iter().map(|parts| reservation_to(&parts)))?;
+    to.put(&BooksV1::from(&parts.books))?;
+    to.list(parts.bundled.iter().map(|(part, bundle)| -> PartV1 { (part.0, bundle.as_u128().to_le_bytes()) }))?;
+    to.list(parts.idempotency.clone().into_iter().map(|parts| idempotency_to(&parts)))
 }
 
-/// An item's facts from bytes.
+/// What [`write_item`] writes.
+#[must_use]
+pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    write_item(parts, &mut bytes).expect("memory takes all that is written");
+    bytes
+}
+
+/// Reads an item's facts, to the end.
 ///
 /// # Errors
-/// [`CodecError`] where the bytes are not what [`encode_item`] writes.
-pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
-    let stored: ItemV2 = from_snapshot_bytes(bytes)?;
+/// [`CodecError`] where the bytes cannot be read, or are not what [`write_item`] writes.
+pub fn read_item(from: &mut Take<impl Read>) -> Result<ItemParts, CodecError> {
+    let mut from = PieceReader(from);
+    let stored: ItemV2 = from.piece()?;
     let sku = checked("sku", Sku::parse(&stored.sku))?;
-    let idempotency = stored.idempotency.into_iter().map(|entry| idempotency_from(&sku, entry));
-    Ok(ItemParts {
+    let parts = ItemParts {
         no: ItemNo::from_u32(stored.no),
         key: ItemKey::from_bytes(stored.key),
         settings: stored.settings.try_into()?,
@@ -170,20 +181,34 @@ pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
         seq: Seq(stored.seq),
         now: at(stored.now_ms)?,
         freed_by: Seq(stored.freed_by),
-        customers: stored.customers.into_iter().map(customer_from).collect::<Result<_, _>>()?,
-        reservations: stored.reservations.iter().map(reservation_from).collect::<Result<_, _>>()?,
-        books: stored.books.try_into()?,
-        bundled: stored.bundled.into_iter().map(part_from).collect(),
-        idempotency: idempotency.collect::<Result<_, _>>()?,
+        customers: from.list(customer_from)?,
+        reservations: from.list(|stored| reservation_from(&stored))?,
+        books: from.large_piece::<BooksV1>()?.try_into()?,
+        bundled: from.list(|stored| Ok(part_from(stored)))?,
+        idempotency: from.list(|stored| idempotency_from(&sku, stored))?,
         sku,
-    })
+    };
+    from.end()?;
+    Ok(parts)
 }
 
-fn part_from((part, bundle): (u32, [u8; 16])) -> (Ordinal, BundleId) {
+/// [`read_item`] from bytes.
+///
+/// # Errors
+/// As there.
+pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
+    read_item(&mut bytes.take(bytes.len() as u64))
+}
+
+fn part_from((part, bundle): PartV1) -> (Ordinal, BundleId) {
     (Ordinal(part), BundleId::from_u128(u128::from_le_bytes(bundle)))
 }
 
-fn customer_from((id, expiries_in_row, cooling_until): (String, u8, u64)) -> Result<CustomerParts, CodecError> {
+fn customer_to(parts: &CustomerParts) -> CustomerV1 {
+    (parts.id.as_str().to_owned(), parts.expiries_in_row, parts.cooling_until.as_millis())
+}
+
+fn customer_from((id, expiries_in_row, cooling_until): CustomerV1) -> Result<CustomerParts, CodecError> {
     let id = checked("customer", CustomerId::parse(&id))?;
     Ok(CustomerParts { id, expiries_in_row, cooling_until: at(cooling_until)? })
 }

@@ -9,7 +9,7 @@ use super::{decoder, snapshot};
 use anyhow::{Context, Result};
 use domain::ids::PartitionNo;
 use engine::fold::Folded;
-use eventlog::{Chain, ChainPoint, EncodedEvent, LogId, RawEvent};
+use eventlog::{Chain, ChainPoint, EncodedEvent, LogId, RawEvent, Section as _};
 use std::path::Path;
 
 /// A file of the corpus.
@@ -89,7 +89,7 @@ fn snapshots(sales: &sale::Sales) -> Result<Vec<Seed>> {
             let raw = RawEvent::parse(event.encoded.bytes()).context("an event")?;
             folded.apply(event.stream, &eventlog::decode_event(&raw)?);
         }
-        let sections: Vec<Vec<u8>> = engine::snapshots::sections(&folded).collect();
+        let sections: Vec<Vec<u8>> = engine::snapshots::sections(&folded).map(|section| section.bytes()).collect();
         for (at, section) in sections.iter().enumerate() {
             let (kind, name) = if at == 0 { (snapshot::PARTITION, "partition") } else { (snapshot::ITEM, "item") };
             seeds.push(Seed::new("snapshot", format!("{name}-{at}-after-{upto:03}"), kind, section));
