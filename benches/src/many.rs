@@ -56,10 +56,10 @@ fn visit_many(run: &mut Run, items: usize) -> Result<(Visit, f64)> {
     let load = run.closed();
     let visitor = run.visitor(&format!("making {items} items"));
     let server = visitor.start(Contestant::Durable, &Workload { items: 0, ..many.clone() }, None)?;
-    let none = server.resident_bytes()?;
+    let none = server.memory()?.resident;
     server.operator.as_ref().context("it has operators")?.open_all(&many.skus(), stock)?;
     std::thread::sleep(REST);
-    let all = server.resident_bytes()?;
+    let all = server.memory()?.resident;
     let bytes_each = all.saturating_sub(none) as f64 / items as f64;
     Ok((visitor.visit_running(server, &many, load)?, bytes_each))
 }

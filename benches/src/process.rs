@@ -48,6 +48,21 @@ pub struct How<'h> {
     pub flags: &'h [String],
 }
 
+/// What a process has in memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Now.
+    pub resident: u64,
+    /// The most it ever had.
+    pub most: u64,
+}
+
+/// What takes less than a fiftieth of a processor for so long does nothing.
+const RESTS_FOR: Duration = Duration::from_secs(1);
+
+/// A snapshot of a million takes seconds.
+const RESTS_WITHIN: Duration = Duration::from_secs(180);
+
 impl Running {
     /// Starts a contestant on a directory, a new one or one that it left.
     ///
@@ -146,15 +161,36 @@ impl Running {
         Ok(Duration::from_millis(MILLIS_PER_TICK.saturating_mul(ticks)))
     }
 
-    /// What it has resident in memory, in bytes.
+    /// What it has in memory.
     ///
     /// # Errors
     /// When it is gone.
-    pub fn resident_bytes(&self) -> Result<u64> {
+    pub fn memory(&self) -> Result<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("a process has a VmRSS")?;
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib * 1024)
+        let bytes = |field: &str| -> Result<u64> {
+            let line = status.lines().find_map(|line| line.strip_prefix(field));
+            let kib: u64 = line.context("a process has memory")?.trim().trim_end_matches(" kB").parse()?;
+            Ok(kib * 1024)
+        };
+        Ok(Memory { resident: bytes("VmRSS:")?, most: bytes("VmHWM:")? })
+    }
+
+    /// Waits until it does nothing any more, of what nobody waits for either: it folds a snapshot, for example.
+    ///
+    /// # Errors
+    /// When it is gone, or busy for minutes.
+    pub fn rest(&self) -> Result<()> {
+        let until = Instant::now() + RESTS_WITHIN;
+        let mut before = self.cpu()?;
+        loop {
+            std::thread::sleep(RESTS_FOR);
+            let now = self.cpu()?;
+            if now.saturating_sub(before) <= RESTS_FOR / 50 {
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < until, "{} does not come to rest", self.contestant);
+            before = now;
+        }
     }
 
     /// Sends it a signal.
