@@ -30,6 +30,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 /// a million reservations.
 const FILLED_WITHIN: Duration = Duration::from_secs(30);
 
+/// Less time without a snapshot is nothing to compare with.
+const CALM_AT_LEAST: Duration = Duration::from_secs(2);
+
+/// Into so many pieces the time without one is divided at least, to see which silence is usual.
+const PIECES_AT_LEAST: f64 = 4.0;
+
 /// Why a quick run has no figure.
 const TOO_QUICK: &str = "a quick run ends before a generation of the log is full; ask for four rounds or more";
 
@@ -157,16 +163,21 @@ impl Seen {
         // Between one snapshot and the next. Behind the last one the run is stopped.
         let calm: Vec<Range<Instant>> = ends.zip(&made).map(|(from, window)| from..window.start).collect();
         let calm_s: f64 = calm.iter().map(|stretch| (stretch.end - stretch.start).as_secs_f64()).sum();
+        if calm_s < CALM_AT_LEAST.as_secs_f64() {
+            return Err(format!("there were only {calm_s:.1} s without a snapshot"));
+        }
         let usual = calm.iter().map(|stretch| line.served(stretch)).sum::<usize>() as f64 / calm_s;
         let (mut throughput, mut stall_ms) = (Vec::new(), Vec::new());
         for window in made {
             let took = window.end - window.start;
             throughput.push(line.served(window) as f64 / took.as_secs_f64() / usual);
+            // A shorter time without one has shorter silences: the comparison is the harder for it.
+            let length = took.min(Duration::from_secs_f64(calm_s / PIECES_AT_LEAST));
             let silences =
-                calm.iter().flat_map(|stretch| pieces(stretch, took)).map(|piece| line.longest_silence(&piece));
+                calm.iter().flat_map(|stretch| pieces(stretch, length)).map(|piece| line.longest_silence(&piece));
             // The middle one: a hiccup of the machine in one of them must not excuse a stall.
             let usual = Spread::of(silences.map(|silence| silence.as_secs_f64()));
-            let usual = usual.ok_or("a snapshot took longer than all time without one")?;
+            let usual = usual.ok_or("there was hardly a time without a snapshot")?;
             let silence = line.longest_silence(window).as_secs_f64();
             stall_ms.push((silence - usual.median).max(0.0) * 1_000.0);
         }

@@ -8,6 +8,7 @@ use crate::fold::{Folded, FoldedItem, words};
 use domain::ids::PartitionNo;
 use domain::item::Item;
 use domain::partition::Partition;
+use eventlog::background::Unhurried;
 use eventlog::{ChainPoint, EventLog, LogReader, Section, Snapshot, SnapshotStore};
 use std::io::Write;
 use std::sync::Arc;
@@ -69,14 +70,19 @@ impl Snapshotter {
 
 /// Folds up to `point` and stores the result.
 fn make(no: PartitionNo, reader: &dyn LogReader, store: &SnapshotStore, point: ChainPoint) -> Result<(), String> {
-    let (from, mut folded) = newest(store).unwrap_or_else(|| (ChainPoint::START, Folded::new(no)));
+    let began = Instant::now();
+    let (from, mut folded) =
+        newest_read(store, Snapshot::unhurried).unwrap_or_else(|| (ChainPoint::START, Folded::new(no)));
+    let (loaded, mut pace) = (began.elapsed(), Unhurried::begin());
     for event in eventlog::events::decoded_events(reader, from.record.next()) {
         let event = event.map_err(|error| error.to_string())?;
         if event.number > point.event {
             break;
         }
         folded.apply(event.item, &event.event);
+        pace.breathe();
     }
+    let folded_after = began.elapsed();
     folded.recount();
     if let Some((sku, why)) = folded.broken().first() {
         // A broken item has no snapshot, so then there is none at all: an operator needs to look at the log itself.
@@ -84,15 +90,24 @@ fn make(no: PartitionNo, reader: &dyn LogReader, store: &SnapshotStore, point: C
     }
     folded.partition.recount().map_err(|broken| broken.to_string())?;
     store.write(point, sections(&folded)).map_err(|error| error.to_string())?;
-    tracing::info!(record = point.record.0, events = point.event.0, "a snapshot was made");
+    let (load_ms, fold_ms) = (loaded.as_millis(), folded_after.saturating_sub(loaded).as_millis());
+    let write_ms = began.elapsed().saturating_sub(folded_after).as_millis();
+    tracing::info!(record = point.record.0, events = point.event.0, load_ms, fold_ms, write_ms, "a snapshot was made");
     Ok(())
 }
 
 /// The newest snapshot that can be read and adds up, folded out.
 pub(crate) fn newest(store: &SnapshotStore) -> Option<(ChainPoint, Folded)> {
+    newest_read(store, |snapshot| snapshot)
+}
+
+fn newest_read(store: &SnapshotStore, how: fn(Snapshot) -> Snapshot) -> Option<(ChainPoint, Folded)> {
     let newest = store.newest().map_err(|error| error.to_string());
     let read = newest.and_then(|newest| match newest.snapshot {
-        Some(snapshot) => unfold(&snapshot).map(|folded| Some((snapshot.point, folded))),
+        Some(snapshot) => {
+            let snapshot = how(snapshot);
+            unfold(&snapshot).map(|folded| Some((snapshot.point, folded)))
+        }
         None => Ok(None),
     });
     read.unwrap_or_else(|why| {

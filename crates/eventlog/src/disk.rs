@@ -1,5 +1,6 @@
 //! Files that survive a crash: written aside, synced, renamed, and the directory synced.
 
+use crate::background::Unhurried;
 use crate::log::LogError;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -16,12 +17,13 @@ pub(crate) const PIECE_BYTES: usize = 256 * 1024;
 pub(crate) struct Steady {
     file: File,
     unsynced: usize,
+    pace: Unhurried,
 }
 
 impl Steady {
     /// A new file, or an old one emptied.
     pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { file: File::create(path)?, unsynced: 0 })
+        Ok(Self { file: File::create(path)?, unsynced: 0, pace: Unhurried::begin() })
     }
 
     /// Syncs what is left, and the file's size.
@@ -39,6 +41,7 @@ impl Write for Steady {
         if self.unsynced >= PIECE_BYTES {
             self.file.sync_data()?;
             self.unsynced = 0;
+            self.pace.breathe();
         }
         Ok(written)
     }

@@ -46,6 +46,6 @@ pub use memory_log::{MemoryDisk, MemoryLog};
 pub use receipt::{Receipt, ReceiptError};
 pub use record::{Chain, EncodedEvent, RawEvent, Record, RecordError, Verifier};
 pub use recovery::{Cut, Damage, RecoverError, Recovered, recover};
-pub use snapshot::{Section, Sections, Snapshot, SnapshotStore};
+pub use snapshot::{Paced, Section, Sections, Snapshot, SnapshotStore};
 pub use stored::item::{decode_item, encode_item, read_item, write_item};
 pub use stored::partition::{decode_partition, encode_partition};

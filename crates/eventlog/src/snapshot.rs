@@ -4,6 +4,7 @@
 //! with the hash of all of it, and is named by the record that it was folded up to. The newest one that is whole
 //! wins; others are passed over with a report. A snapshot is never the only copy of anything the log still holds.
 
+use crate::background::Unhurried;
 use crate::disk;
 use crate::ids::{ChainHash, ChainPoint, EventNo, LogId, RecordNo};
 use crate::limits::{SNAPSHOT_SECTION_BYTES_MAX, SNAPSHOT_SECTIONS_MAX, SNAPSHOTS_KEPT};
@@ -39,6 +40,7 @@ pub struct Snapshot {
     /// Its length in bytes.
     pub bytes: u64,
     file: File,
+    is_unhurried: bool,
 }
 
 /// The newest snapshot that is whole, and the newer ones that are not.
@@ -207,11 +209,17 @@ impl SnapshotStore {
         if record_of(path.file_name().and_then(|name| name.to_str()).unwrap_or_default()) != Some(point.record) {
             return Err(SnapshotError::Damaged("its name tells of another record"));
         }
-        Ok(Snapshot { point, path: path.to_owned(), bytes, file })
+        Ok(Snapshot { point, path: path.to_owned(), bytes, file, is_unhurried: false })
     }
 }
 
 impl Snapshot {
+    /// The same, to be read with rests: nobody waits for it.
+    #[must_use]
+    pub fn unhurried(self) -> Self {
+        Self { is_unhurried: true, ..self }
+    }
+
     /// Its sections, in the order they were written.
     ///
     /// # Errors
@@ -220,7 +228,8 @@ impl Snapshot {
         let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(HEAD_BYTES as u64))?;
         let left = self.bytes.saturating_sub(HEAD_BYTES as u64).saturating_sub(HASH_BYTES);
-        let file = BufReader::with_capacity(1 << 16, file).take(0);
+        let pace = self.is_unhurried.then(Unhurried::begin);
+        let file = BufReader::with_capacity(1 << 16, Paced { file, pace }).take(0);
         Ok(Sections { file, left, count: 0, ended: false })
     }
 }
@@ -229,10 +238,26 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct Sections {
     /// Gives out what is left of the section that is being read, and no more.
-    file: Take<BufReader<File>>,
+    file: Take<BufReader<Paced>>,
     left: u64,
     count: u64,
     ended: bool,
+}
+
+/// A file that is read in one go, or with rests.
+#[derive(Debug)]
+pub struct Paced {
+    file: File,
+    pace: Option<Unhurried>,
+}
+
+impl Read for Paced {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        if let Some(pace) = &mut self.pace {
+            pace.breathe();
+        }
+        self.file.read(into)
+    }
 }
 
 impl Sections {
@@ -240,7 +265,7 @@ impl Sections {
     ///
     /// # Errors
     /// [`SnapshotError`]: there is no telling what comes after it.
-    pub fn next_section(&mut self) -> Result<Option<&mut Take<BufReader<File>>>, SnapshotError> {
+    pub fn next_section(&mut self) -> Result<Option<&mut Take<BufReader<Paced>>>, SnapshotError> {
         if self.ended {
             return Ok(None);
         }
