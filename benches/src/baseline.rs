@@ -13,9 +13,8 @@ pub const INSTRUCTIONS_OFF_MAX_PERCENT: f64 = 2.0;
 
 /// What a reservation behind [`crate::counted::LONG_LINE`] others may cost, in instructions, for one that is behind
 /// [`crate::counted::SHORT_LINE`]. A line is a tree of partial sums, and ten more levels are some fifty instructions of
-/// several thousand; a table of so many customers is in parts, for which a key is hashed once more, and that is as much
-/// again. The goal of G15 is 1.02 and its floor 1.10.
-pub const LINE_RATIO_MAX: f64 = 1.03;
+/// several thousand. This is the goal of G15; its floor is 1.10.
+pub const LINE_RATIO_MAX: f64 = 1.02;
 
 /// The committed file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
