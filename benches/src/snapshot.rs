@@ -33,8 +33,8 @@ const FILLED_WITHIN: Duration = Duration::from_secs(30);
 /// Less time without a snapshot is nothing to compare with.
 const CALM_AT_LEAST: Duration = Duration::from_secs(2);
 
-/// Into so many pieces the time without one is divided at least, to see which silence is usual.
-const PIECES_AT_LEAST: f64 = 4.0;
+/// Into so many pieces the longest time without one is divided at least, to see which silence is usual.
+const PIECES_AT_LEAST: u32 = 4;
 
 /// Why a quick run has no figure.
 const TOO_QUICK: &str = "a quick run ends before a generation of the log is full; ask for four rounds or more";
@@ -167,12 +167,13 @@ impl Seen {
             return Err(format!("there were only {calm_s:.1} s without a snapshot"));
         }
         let usual = calm.iter().map(|stretch| line.served(stretch)).sum::<usize>() as f64 / calm_s;
+        let longest = calm.iter().map(|stretch| stretch.end - stretch.start).max().unwrap_or_default();
         let (mut throughput, mut stall_ms) = (Vec::new(), Vec::new());
         for window in made {
             let took = window.end - window.start;
             throughput.push(line.served(window) as f64 / took.as_secs_f64() / usual);
             // A shorter time without one has shorter silences: the comparison is the harder for it.
-            let length = took.min(Duration::from_secs_f64(calm_s / PIECES_AT_LEAST));
+            let length = took.min(longest / PIECES_AT_LEAST);
             let silences =
                 calm.iter().flat_map(|stretch| pieces(stretch, length)).map(|piece| line.longest_silence(&piece));
             // The middle one: a hiccup of the machine in one of them must not excuse a stall.

@@ -290,13 +290,16 @@ impl<A> IdempotencyTable<A> {
         self.by_age.iter().map(|kept| (kept.request, &kept.entry))
     }
 
-    /// A table from entries, oldest first, as [`IdempotencyTable::iter`] gives them.
-    pub(crate) fn from_entries(entries: impl IntoIterator<Item = (Fingerprint, Entry<A>)>) -> Self {
+    /// A table from entries, oldest first, as [`IdempotencyTable::iter`] gives them. `None` where one appears twice.
+    pub(crate) fn from_entries(entries: impl IntoIterator<Item = (Fingerprint, Entry<A>)>) -> Option<Self> {
         let mut table = Self::default();
         for (request, entry) in entries {
+            if table.get(request).is_some() {
+                return None;
+            }
             table.push(request, entry);
         }
-        table
+        Some(table)
     }
 }
 
@@ -331,5 +334,26 @@ mod tests {
         table.insert(Fingerprint(3), entry(day + 1));
         assert!(table.get(Fingerprint(1)).is_none());
         assert_eq!(table.iter().map(|(request, _)| request.0).collect::<Vec<_>>(), [2, 3]);
+    }
+
+    /// More than one block of the queue, and an index that is split, while old ones leave at the other end.
+    #[test]
+    fn every_acceptance_of_a_day_is_found_again_and_none_of_the_day_before() {
+        let (count, day) = (20_000_u64, IDEMPOTENCY_RETENTION.as_millis());
+        let request =
+            |number: u64| Fingerprint(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835));
+        let mut table = IdempotencyTable::default();
+        for number in 0..2 * count {
+            // The second half comes more than a day after the first; each insertion drops two of these.
+            let at = if number < count { 0 } else { day + 1 };
+            table.insert(request(number), entry(at + number / count));
+        }
+        assert_eq!(table.len(), count as usize);
+        assert!((0..count).all(|number| table.get(request(number)).is_none()));
+        assert!((count..2 * count).all(|number| table.get(request(number)) == Some(&entry(day + 2))));
+        let entries = || table.iter().map(|(request, entry)| (request, entry.clone()));
+        let again = IdempotencyTable::from_entries(entries()).expect("none appears twice");
+        assert!(again.iter().eq(table.iter()));
+        assert!(IdempotencyTable::from_entries(entries().chain(entries().take(1))).is_none());
     }
 }

@@ -9,7 +9,7 @@ use core::num::NonZeroU64;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
     /// The milliseconds and one more: so an instant that there may or may not be takes no more room than one.
-    after_all: NonZeroU64,
+    millis_plus_one: NonZeroU64,
 }
 
 impl Timestamp {
@@ -20,13 +20,13 @@ impl Timestamp {
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         let millis = if millis > MAX_MILLIS { MAX_MILLIS } else { millis };
-        Self { after_all: NonZeroU64::MIN.saturating_add(millis) }
+        Self { millis_plus_one: NonZeroU64::MIN.saturating_add(millis) }
     }
 
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
-        self.after_all.get() - 1
+        self.millis_plus_one.get() - 1
     }
 
     /// This instant moved later by `by`, at most [`Timestamp::MAX`].
@@ -38,7 +38,7 @@ impl Timestamp {
     /// How long after `earlier` this instant is; zero where it is not after.
     #[must_use]
     pub const fn since(self, earlier: Self) -> DurationMs {
-        DurationMs(self.after_all.get().saturating_sub(earlier.after_all.get()))
+        DurationMs(self.millis_plus_one.get().saturating_sub(earlier.millis_plus_one.get()))
     }
 }
 

@@ -120,7 +120,7 @@ fn command(step: &Step, item: &Item, number: usize) -> Option<Command> {
     let count = item.reservation_count().max(1);
     let reservation = Ordinal(u32::from(step.about) % count);
     // Mostly the owner's own, now and then a stranger's.
-    let owner = item.owners().nth(reservation.0 as usize).map(|(_, owner)| owner.clone());
+    let owner = item.owners().nth(reservation.0 as usize).and_then(|(_, owner)| CustomerId::parse(owner).ok());
     let claim = Claim { reservation, customer: owner.filter(|_| step.about != 7).unwrap_or_else(|| customer.clone()) };
     let payment = PaymentId::parse(&format!("pay-{}", number / 2)).expect("a payment");
     let units = |count: u32| Quantity::new(count).expect("a quantity");

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::commit::ToCommitter;
 use crate::error::SubmitError;
 use crate::followups::EndpointBook;
-use crate::projection::Place;
+use crate::projection::{Page, Place};
 use crate::register;
 use crate::registry::Registry;
 use crate::shell::{Ask, Reply};
@@ -227,7 +227,11 @@ impl Engine {
         let mut more = false;
         for registry in self.inner.partitions.iter() {
             registry.projected().await?;
-            let (places, rest) = registry.projection().page(customer, after, limit);
+            let (mut found, mut next) = (Page::new(after, limit), registry.projection().last_of(customer));
+            while let Some(no) = next {
+                next = registry.projection().walk(no, &mut found);
+            }
+            let (places, rest) = found.finish();
             page.extend(places);
             more |= rest;
         }

@@ -11,13 +11,14 @@ use domain::partition::Partition;
 use eventlog::background::Unhurried;
 use eventlog::{ChainPoint, EventLog, LogReader, Section, Snapshot, SnapshotStore};
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Instant;
 
 /// Folds what is sealed, on its own thread.
 pub(crate) struct Snapshotter {
-    sealed: mpsc::SyncSender<ChainPoint>,
+    sealed: mpsc::Sender<ChainPoint>,
 }
 
 impl Snapshotter {
@@ -26,20 +27,17 @@ impl Snapshotter {
         reader: Arc<dyn LogReader>,
         store: Option<SnapshotStore>,
     ) -> std::io::Result<Self> {
-        // One waits while one is being made; a generation closed meanwhile is covered by the next.
-        let (sealed, points) = mpsc::sync_channel(1);
+        let (sealed, points) = mpsc::channel();
         if let Some(store) = store {
             let name = format!("snapshots-{}", no.0);
             std::thread::Builder::new().name(name).spawn(move || {
                 eventlog::background::give_way();
-                for point in points {
-                    // On a thread that ends with it: the memory of a second state goes back with the thread, and not
-                    // when this one asks for memory again.
-                    let made = std::thread::scope(|scope| {
-                        let making = scope.spawn(|| make(no, reader.as_ref(), &store, point));
-                        making.join().unwrap_or_else(|panic| Err(words(panic.as_ref())))
-                    });
-                    if let Err(why) = made {
+                while let Ok(point) = points.recv() {
+                    // Of generations that were closed while a snapshot was made, the next one covers all.
+                    let point = points.try_iter().last().unwrap_or(point);
+                    let making = || make(no, reader.as_ref(), &store, point);
+                    let made = catch_unwind(AssertUnwindSafe(making));
+                    if let Err(why) = made.unwrap_or_else(|panic| Err(words(panic.as_ref()))) {
                         tracing::error!(why, record = point.record.0, "no snapshot was made; a restart reads more log");
                     }
                 }
@@ -59,7 +57,7 @@ impl Snapshotter {
                 Ok(()) => {
                     let took_ms = began.elapsed().as_millis();
                     tracing::info!(record = point.record.0, took_ms, "the log goes on in a new generation");
-                    let _busy_or_gone = self.sealed.try_send(point);
+                    let _nobody_makes_any = self.sealed.send(point);
                 }
                 // The log refuses everything from here on, so the next commit fails and says so.
                 Err(error) => tracing::error!(%error, "the log's generation could not be closed"),

@@ -1,4 +1,5 @@
-//! Threads that nobody waits for: sealing closed generations, folding snapshots.
+//! Threads beside those that serve: sealing closed generations, which an orderly end waits for, and folding snapshots,
+//! which nobody waits for.
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,8 @@ pub fn give_way() {
 /// So long a thread in the background works in one go.
 const STRETCH: Duration = Duration::from_millis(4);
 
-/// And so many times as long it rests then.
-const RESTS: u32 = 1;
+/// And as long it rests then, but not longer than this: what it waited for itself is no work.
+const REST_MAX: Duration = Duration::from_millis(20);
 
 /// Work with rests. A low priority is not enough where a thread that works slows another: two processors may share a
 /// core, and a disk knows no priorities.
@@ -39,7 +40,7 @@ impl Unhurried {
     pub fn breathe(&mut self) {
         let worked = self.working_since.elapsed();
         if worked >= STRETCH {
-            std::thread::sleep(worked * RESTS); // waits: for nothing; others go first
+            std::thread::sleep(worked.min(REST_MAX)); // waits: for nothing; others go first
             self.working_since = Instant::now();
         }
     }

@@ -17,13 +17,18 @@ pub(crate) const PIECE_BYTES: usize = 256 * 1024;
 pub(crate) struct Steady {
     file: File,
     unsynced: usize,
-    pace: Unhurried,
+    pace: Option<Unhurried>,
 }
 
 impl Steady {
+    /// A new file, or an old one emptied, to be written with rests: nobody waits for it.
+    pub(crate) fn create_unhurried(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { pace: Some(Unhurried::begin()), ..Self::create(path)? })
+    }
+
     /// A new file, or an old one emptied.
     pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { file: File::create(path)?, unsynced: 0, pace: Unhurried::begin() })
+        Ok(Self { file: File::create(path)?, unsynced: 0, pace: None })
     }
 
     /// Syncs what is left, and the file's size.
@@ -34,14 +39,14 @@ impl Steady {
 
 impl Write for Steady {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        // Never more than a piece at once: an item of a million reservations is one write of a hundred megabytes.
+        // Never more than a piece at once, however much comes in one write.
         let piece = bytes.get(..PIECE_BYTES).unwrap_or(bytes);
         let written = self.file.write(piece)?;
         self.unsynced = self.unsynced.saturating_add(written);
         if self.unsynced >= PIECE_BYTES {
             self.file.sync_data()?;
             self.unsynced = 0;
-            self.pace.breathe();
+            self.pace.iter_mut().for_each(Unhurried::breathe);
         }
         Ok(written)
     }

@@ -94,9 +94,9 @@ pub trait Section {
     /// # Errors
     /// It could not be made.
     fn length(&self) -> std::io::Result<u64> {
-        let mut counted = Counted(0);
+        let mut counted = Counted { to: &mut std::io::sink(), count: 0 };
         self.write_to(&mut counted)?;
-        Ok(counted.0)
+        Ok(counted.count)
     }
 
     /// All of it at once.
@@ -113,17 +113,21 @@ impl Section for Vec<u8> {
     }
 }
 
-/// Keeps nothing but the count.
-struct Counted(u64);
+/// Counts what goes through.
+struct Counted<'w> {
+    to: &'w mut dyn Write,
+    count: u64,
+}
 
-impl Write for Counted {
+impl Write for Counted<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 = self.0.saturating_add(bytes.len() as u64);
-        Ok(bytes.len())
+        let written = self.to.write(bytes)?;
+        self.count = self.count.saturating_add(written as u64);
+        Ok(written)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+        self.to.flush()
     }
 }
 
@@ -336,7 +340,7 @@ fn write_file(
     point: ChainPoint,
     sections: impl IntoIterator<Item = impl Section>,
 ) -> std::io::Result<()> {
-    let hashing = Hashing { to: disk::Steady::create(path)?, hasher: blake3::Hasher::new() };
+    let hashing = Hashing { to: disk::Steady::create_unhurried(path)?, hasher: blake3::Hasher::new() };
     // Sections come in small pieces, and are hashed and written in large ones.
     let mut to = BufWriter::with_capacity(disk::PIECE_BYTES, hashing);
     to.write_all(&MAGIC)?;
@@ -346,8 +350,13 @@ fn write_file(
     to.write_all(&point.hash.0)?;
     let mut count = 0u64;
     for section in sections {
-        to.write_all(&section.length()?.to_le_bytes())?;
-        section.write_to(&mut to)?;
+        let length = section.length()?;
+        to.write_all(&length.to_le_bytes())?;
+        let mut counted = Counted { to: &mut to, count: 0 };
+        section.write_to(&mut counted)?;
+        if counted.count != length {
+            return Err(std::io::Error::other(format!("a section of {length} bytes became {}", counted.count)));
+        }
         count = count.saturating_add(1);
     }
     to.write_all(&END.to_le_bytes())?;

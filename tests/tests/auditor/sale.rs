@@ -54,7 +54,7 @@ fn created(stock: u32) -> Recorded {
 fn command(random: &mut ChaCha8Rng, item: &Item, number: usize) -> Command {
     let customer = CustomerId::parse(&format!("c{}", random.random_range(0..12))).expect("a customer");
     let reservation = Ordinal(random.random_range(0..item.reservation_count().max(1)));
-    let owned = item.owners().nth(reservation.0 as usize).map(|(_, owner)| owner.clone());
+    let owned = item.owners().nth(reservation.0 as usize).and_then(|(_, owner)| CustomerId::parse(owner).ok());
     let claim = Claim { reservation, customer: owned.unwrap_or_else(|| customer.clone()) };
     let reason = || Reason::parse("counted").expect("a reason");
     let bundle = BundleId::new(PartitionNo(0), random.random_range(0..6));

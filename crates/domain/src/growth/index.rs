@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 
-/// Entries at which an index is split: moving these takes a fraction of a millisecond, once.
+/// Entries at which an index is split: moving these takes a millisecond or two, once.
 const SPLIT_AT: usize = 8_192;
 
 /// Parts of an index that is split. A million entries are four thousand in each.
@@ -53,7 +53,7 @@ impl<T> SplitIndex<T> {
 
     fn split(&mut self, hash_of: impl Fn(&T) -> u64) {
         let whole = std::mem::take(&mut self.parts);
-        self.parts = (0..PARTS).map(|_| HashTable::new()).collect();
+        self.parts = (0..PARTS).map(|_| HashTable::with_capacity(2 * SPLIT_AT / PARTS)).collect();
         for entry in whole.into_iter().flatten() {
             let hash = hash_of(&entry);
             self.part_mut(hash).insert_unique(hash, entry, &hash_of);

@@ -61,13 +61,18 @@ impl Customers {
         self.list.get_mut(ix.0 as usize).expect("a customer index is only made when the customer is entered")
     }
 
+    /// The id as it is kept.
+    pub(crate) fn name(&self, ix: CustomerIx) -> &str {
+        self.ids.get(self.get(ix).id)
+    }
+
     pub(crate) fn id(&self, ix: CustomerIx) -> CustomerId {
-        CustomerId::known(self.ids.get(self.get(ix).id))
+        CustomerId::known(self.name(ix))
     }
 
     /// Whether this id is that customer's.
     pub(crate) fn is(&self, ix: CustomerIx, id: &CustomerId) -> bool {
-        self.ids.get(self.get(ix).id) == id.as_str()
+        self.name(ix) == id.as_str()
     }
 
     /// The customer of this id, entered if new.

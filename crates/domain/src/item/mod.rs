@@ -26,7 +26,7 @@ use crate::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
 use crate::money::{Currency, Money};
 use crate::payment::{Books, Sums};
 use crate::policy::Settings;
-use crate::text::{CustomerId, Sku};
+use crate::text::Sku;
 use crate::time::Timestamp;
 use crate::units::Quantity;
 use crate::waitlist::Waitlist;
@@ -227,8 +227,8 @@ impl Item {
     }
 
     /// Every reservation and whose it is, in order of arrival.
-    pub fn owners(&self) -> impl Iterator<Item = (Ordinal, CustomerId)> {
-        self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, self.customers.id(found.customer)))
+    pub fn owners(&self) -> impl Iterator<Item = (Ordinal, &str)> {
+        self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, self.customers.name(found.customer)))
     }
 
     /// Lets the timer wheel find what is due at `now`. Changes where timers lie, never which are armed: no event,

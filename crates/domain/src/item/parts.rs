@@ -176,7 +176,7 @@ impl Item {
         let mut item = builder.finish()?;
         item.restore_money(parts.books, parts.bundled)?;
         let entries = parts.idempotency.into_iter().map(|parts| (parts.request, parts.entry));
-        item.idempotency = IdempotencyTable::from_entries(entries);
+        item.idempotency = IdempotencyTable::from_entries(entries).ok_or_else(|| broken("a key appears twice"))?;
         item.recount()?;
         Ok(item)
     }
@@ -251,6 +251,10 @@ impl Builder {
     fn new(listed: Vec<CustomerParts>, parts: &ItemParts) -> Result<Self, InvariantBroken> {
         let mut customers = Customers::new(&parts.key);
         let count = listed.len();
+        // Each of them was entered with a reservation.
+        if count > parts.reservations.len() || parts.reservations.len() > RESERVATIONS_PER_ITEM_MAX as usize {
+            return Err(broken("more customers or reservations than there can be"));
+        }
         for customer in listed {
             let ix = customers.enter(&customer.id);
             let entered = customers.get_mut(ix);
@@ -261,9 +265,6 @@ impl Builder {
         }
         if customers.len() != count {
             return Err(broken("a customer appears twice"));
-        }
-        if parts.reservations.len() > RESERVATIONS_PER_ITEM_MAX as usize {
-            return Err(broken("more reservations than an item can take"));
         }
         let item = Item {
             no: parts.no,

@@ -118,7 +118,7 @@ impl Partition {
         partition.unmatched = parts.unmatched;
         partition.endpoints = parts.endpoints;
         let entries = parts.idempotency.into_iter().map(|parts| (parts.request, parts.entry));
-        partition.idempotency = IdempotencyTable::from_entries(entries);
+        partition.idempotency = IdempotencyTable::from_entries(entries).ok_or_else(|| broken("a key appears twice"))?;
         partition.recount()?;
         Ok(partition)
     }

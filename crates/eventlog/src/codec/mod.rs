@@ -12,7 +12,6 @@ use domain::event::{Event, PartitionEvent, Recorded};
 use domain::ids::{ItemNo, Seq};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::io::Read;
 
 /// Most bytes that decoding one event may claim.
 const EVENT_DECODE_LIMIT: usize = 64 * 1024;
@@ -74,10 +73,14 @@ pub enum CodecError {
 
 pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(USUAL_BODY_BYTES);
-    // Our stored shapes hold numbers, texts, options and lists of them: bincode can encode all of these.
-    bincode::serde::encode_into_std_write(value, &mut bytes, bincode::config::standard())
-        .expect("a stored shape can be encoded");
+    encode_onto(value, &mut bytes);
     bytes
+}
+
+fn encode_onto<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
+    // Our stored shapes hold numbers, texts, options and lists of them: bincode can encode all of these.
+    bincode::serde::encode_into_std_write(value, bytes, bincode::config::standard())
+        .expect("a stored shape can be encoded");
 }
 
 fn whole<T>(decoded: Result<(T, usize), bincode::error::DecodeError>, length: usize) -> Result<T, CodecError> {
@@ -92,28 +95,16 @@ pub(crate) fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecEr
     from_bytes_within::<T, EVENT_DECODE_LIMIT>(bytes)
 }
 
-/// Decodes state of so many bytes. bincode takes its limit at compile time: the smallest step that the bytes fit into.
-macro_rules! state_within {
-    ($bytes:expr, $decode:ident, $shape:ty, $from:expr) => {
-        match $bytes {
-            0..=0xfff => $decode::<$shape, { $crate::codec::STATE_CLAIMS_PER_BYTE << 12 }>($from),
-            0x1000..=0xffff => $decode::<$shape, { $crate::codec::STATE_CLAIMS_PER_BYTE << 16 }>($from),
-            0x1_0000..=0xf_ffff => $decode::<$shape, { $crate::codec::STATE_CLAIMS_PER_BYTE << 20 }>($from),
-            0x10_0000..=0xff_ffff => $decode::<$shape, { $crate::codec::STATE_CLAIMS_PER_BYTE << 24 }>($from),
-            0x100_0000..=0xfff_ffff => $decode::<$shape, { $crate::codec::STATE_CLAIMS_PER_BYTE << 28 }>($from),
-            _ => $decode::<$shape, { $crate::codec::STATE_CLAIMS_PER_BYTE << 33 }>($from),
-        }
-    };
-}
-use state_within;
-
 pub(crate) fn from_snapshot_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
-    state_within!(bytes.len(), from_bytes_within, T, bytes)
-}
-
-fn from_reader<T: DeserializeOwned, const LIMIT: usize>(from: &mut impl Read) -> Result<T, CodecError> {
-    let config = bincode::config::standard().with_limit::<LIMIT>();
-    bincode::serde::decode_from_std_read(from, config).map_err(|error| CodecError::Shape(error.to_string()))
+    // bincode takes its limit at compile time: the smallest step that the bytes fit into.
+    match bytes.len() {
+        0..=0xfff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 12 }>(bytes),
+        0x1000..=0xffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 16 }>(bytes),
+        0x1_0000..=0xf_ffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 20 }>(bytes),
+        0x10_0000..=0xff_ffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 24 }>(bytes),
+        0x100_0000..=0xfff_ffff => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 28 }>(bytes),
+        _ => from_bytes_within::<T, { STATE_CLAIMS_PER_BYTE << 33 }>(bytes),
+    }
 }
 
 fn from_bytes_within<T: DeserializeOwned, const LIMIT: usize>(bytes: &[u8]) -> Result<T, CodecError> {

@@ -2,10 +2,12 @@
 
 use super::payment::{OfferV1, RefundReasonV1, SettledByV1, payment_id, report_id};
 use super::value::{CaptureV1, MoneyV1, at, list, provider_from, provider_to};
-use crate::codec::CodecError;
+use crate::codec::{CodecError, PieceReader, PieceWriter};
 use domain::ids::{CaptureNo, Ordinal};
-use domain::payment::{BooksParts, CaptureRecord, EarlyRefund, MoneyPlace, OrderBook};
+use domain::payment::{BooksParts, CaptureRecord, EarlyRefund, MoneyPlace, OrderBook, Provider};
+use domain::text::{PaymentId, ProviderEventId};
 use serde::{Deserialize, Serialize};
+use std::io::Read;
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct BooksV1 {
@@ -14,9 +16,9 @@ pub(crate) struct BooksV1 {
     #[serde(deserialize_with = "list")]
     orders: Vec<OrderBookV1>,
     #[serde(deserialize_with = "list")]
-    reports: Vec<(u8, String)>,
+    reports: Vec<ReportV1>,
     #[serde(deserialize_with = "list")]
-    early: Vec<(u8, String, u32, MoneyV1)>,
+    early: Vec<EarlyV1>,
     #[serde(deserialize_with = "list")]
     given_back: Vec<u32>,
 }
@@ -51,20 +53,39 @@ struct OrderBookV1 {
     early_refunds: u8,
 }
 
+/// Provider, and its id of the report.
+type ReportV1 = (u8, String);
+
+/// Provider, payment, owner and amount.
+type EarlyV1 = (u8, String, u32, MoneyV1);
+
+/// The same bytes as a [`BooksV1`], list by list.
+pub(crate) fn write_books(parts: &BooksParts, to: &mut PieceWriter<'_>) -> std::io::Result<()> {
+    to.list(parts.captures.iter().map(record_to))?;
+    to.list(parts.orders.iter().map(order_to))?;
+    to.list(parts.reports.iter().map(report_to))?;
+    to.list(parts.early.iter().map(early_to))?;
+    to.list(parts.given_back.iter().map(|no| no.0))
+}
+
+/// What [`write_books`] has written.
+pub(crate) fn read_books<R: Read>(from: &mut PieceReader<'_, R>) -> Result<BooksParts, CodecError> {
+    Ok(BooksParts {
+        captures: from.list(record_from)?,
+        orders: from.list(order_from)?,
+        reports: from.list(report_from)?,
+        early: from.list(early_from)?,
+        given_back: from.list(|no| Ok(CaptureNo(no)))?,
+    })
+}
+
 impl From<&BooksParts> for BooksV1 {
     fn from(parts: &BooksParts) -> Self {
-        let early = parts.early.iter().map(|(provider, payment, early)| {
-            (provider_to(*provider), payment.as_str().to_owned(), early.owner.0, early.amount.into())
-        });
         Self {
             captures: parts.captures.iter().map(record_to).collect(),
-            orders: parts.orders.iter().map(|(owner, book)| order_to(*owner, book)).collect(),
-            reports: parts
-                .reports
-                .iter()
-                .map(|(provider, report)| (provider_to(*provider), report.as_str().to_owned()))
-                .collect(),
-            early: early.collect(),
+            orders: parts.orders.iter().map(order_to).collect(),
+            reports: parts.reports.iter().map(report_to).collect(),
+            early: parts.early.iter().map(early_to).collect(),
             given_back: parts.given_back.iter().map(|no| no.0).collect(),
         }
     }
@@ -74,21 +95,31 @@ impl TryFrom<BooksV1> for BooksParts {
     type Error = CodecError;
 
     fn try_from(stored: BooksV1) -> Result<Self, CodecError> {
-        let early = stored.early.into_iter().map(|(provider, payment, owner, amount)| {
-            let early = EarlyRefund { owner: Ordinal(owner), amount: amount.try_into()? };
-            Ok((provider_from(provider)?, payment_id(&payment)?, early))
-        });
-        let reports = stored.reports.into_iter();
         Ok(Self {
             captures: stored.captures.into_iter().map(record_from).collect::<Result<_, _>>()?,
             orders: stored.orders.into_iter().map(order_from).collect::<Result<_, _>>()?,
-            reports: reports
-                .map(|(provider, report)| Ok((provider_from(provider)?, report_id(&report)?)))
-                .collect::<Result<_, CodecError>>()?,
-            early: early.collect::<Result<_, CodecError>>()?,
+            reports: stored.reports.into_iter().map(report_from).collect::<Result<_, _>>()?,
+            early: stored.early.into_iter().map(early_from).collect::<Result<_, _>>()?,
             given_back: stored.given_back.into_iter().map(CaptureNo).collect(),
         })
     }
+}
+
+fn report_to((provider, report): &(Provider, ProviderEventId)) -> ReportV1 {
+    (provider_to(*provider), report.as_str().to_owned())
+}
+
+fn report_from((provider, report): ReportV1) -> Result<(Provider, ProviderEventId), CodecError> {
+    Ok((provider_from(provider)?, report_id(&report)?))
+}
+
+fn early_to((provider, payment, early): &(Provider, PaymentId, EarlyRefund)) -> EarlyV1 {
+    (provider_to(*provider), payment.as_str().to_owned(), early.owner.0, early.amount.into())
+}
+
+fn early_from((provider, payment, owner, amount): EarlyV1) -> Result<(Provider, PaymentId, EarlyRefund), CodecError> {
+    let early = EarlyRefund { owner: Ordinal(owner), amount: amount.try_into()? };
+    Ok((provider_from(provider)?, payment_id(&payment)?, early))
 }
 
 fn record_to(record: &CaptureRecord) -> CaptureRecordV1 {
@@ -131,7 +162,7 @@ fn record_from(stored: CaptureRecordV1) -> Result<CaptureRecord, CodecError> {
     })
 }
 
-fn order_to(owner: Ordinal, book: &OrderBook) -> OrderBookV1 {
+fn order_to((owner, book): &(Ordinal, OrderBook)) -> OrderBookV1 {
     OrderBookV1 {
         owner: owner.0,
         offer: book.offer.as_ref().map(OfferV1::from),

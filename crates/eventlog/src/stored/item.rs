@@ -1,7 +1,7 @@
 //! A stored item: what a snapshot holds of it (version 2). The long lists are written and read element by element, for
 //! an item of a million reservations is some two hundred megabytes.
 
-use super::books::BooksV1;
+use super::books::{read_books, write_books};
 use super::event::{lapse_from, lapse_to};
 use super::value::{IdempotencyV1, SettingsV2, at, checked, paid_from, paid_to, quantity, units};
 use crate::codec::{CodecError, PieceReader, PieceWriter};
@@ -135,7 +135,7 @@ where
     R: Clone + IntoIterator<Item = ReservationParts, IntoIter: ExactSizeIterator>,
     I: Clone + IntoIterator<Item = IdempotencyParts, IntoIter: ExactSizeIterator>,
 {
-    let mut to = PieceWriter(to);
+    let mut to = PieceWriter::new(to);
     to.put(&ItemV2 {
         no: parts.no.as_u32(),
         key: *parts.key.as_bytes(),
@@ -150,7 +150,7 @@ where
     })?;
     to.list(parts.customers.clone().into_iter().map(|parts| customer_to(&parts)))?;
     to.list(parts.reservations.clone().into_iter().map(|parts| reservation_to(&parts)))?;
-    to.put(&BooksV1::from(&parts.books))?;
+    write_books(&parts.books, &mut to)?;
     to.list(parts.bundled.iter().map(|(part, bundle)| -> PartV1 { (part.0, bundle.as_u128().to_le_bytes()) }))?;
     to.list(parts.idempotency.clone().into_iter().map(|parts| idempotency_to(&parts)))
 }
@@ -168,7 +168,7 @@ pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
 /// # Errors
 /// [`CodecError`] where the bytes cannot be read, or are not what [`write_item`] writes.
 pub fn read_item(from: &mut Take<impl Read>) -> Result<ItemParts, CodecError> {
-    let mut from = PieceReader(from);
+    let mut from = PieceReader::new(from);
     let stored: ItemV2 = from.piece()?;
     let sku = checked("sku", Sku::parse(&stored.sku))?;
     let parts = ItemParts {
@@ -183,7 +183,7 @@ pub fn read_item(from: &mut Take<impl Read>) -> Result<ItemParts, CodecError> {
         freed_by: Seq(stored.freed_by),
         customers: from.list(customer_from)?,
         reservations: from.list(|stored| reservation_from(&stored))?,
-        books: from.large_piece::<BooksV1>()?.try_into()?,
+        books: read_books(&mut from)?,
         bundled: from.list(|stored| Ok(part_from(stored)))?,
         idempotency: from.list(|stored| idempotency_from(&sku, stored))?,
         sku,
