@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 /// Runs an item until it has nothing to do, then puts it to rest.
 pub(crate) async fn run(registry: Arc<Registry>, slot: Arc<Slot>, mut shell: Box<Shell>, mut lanes: Lanes) {
-    let (mut wake, mut alarm) = (Wake::Now, Alarm::new());
+    let (mut wake, mut alarm) = (Wake::Now, Alarm(None));
     loop {
         let mut asked = Vec::new();
         let when = (wake, shell.submitted(), &mut alarm);
@@ -52,20 +52,17 @@ enum Woken {
 }
 
 /// An item's alarm clock, one for as long as it is awake: a new one for each turn would cost more than most turns.
-struct Alarm(Pin<Box<Sleep>>);
+struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    fn new() -> Self {
-        Self(Box::pin(tokio::time::sleep(IDLE_BEFORE_REST)))
-    }
-
     /// Waits until then. Where it is set to ring earlier it does, and is set anew only then.
     async fn ring(&mut self, at: Instant) {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
         loop {
-            if self.0.is_elapsed() || self.0.deadline() > at {
-                self.0.as_mut().reset(at);
+            if sleep.is_elapsed() || sleep.deadline() > at {
+                sleep.as_mut().reset(at);
             }
-            self.0.as_mut().await;
+            sleep.as_mut().await;
             if Instant::now() >= at {
                 return;
             }
