@@ -69,6 +69,8 @@ pub struct Disk {
     syncing: HashMap<(usize, usize), Vec<(usize, usize)>>,
     process: usize,
     syncs: usize,
+    /// What the last of them was of.
+    synced: Option<Inode>,
     /// Syncs that will have promised and not kept.
     pub lies: Vec<usize>,
 }
@@ -79,7 +81,17 @@ impl Disk {
     pub fn new(root: &Path) -> Self {
         let nodes = vec![Node::directory()];
         let (open, appending, syncing) = (HashMap::new(), HashSet::new(), HashMap::new());
-        Self { root: root.to_owned(), nodes, open, appending, syncing, process: 0, syncs: 0, lies: Vec::new() }
+        Self {
+            root: root.to_owned(),
+            nodes,
+            open,
+            appending,
+            syncing,
+            process: 0,
+            syncs: 0,
+            synced: None,
+            lies: Vec::new(),
+        }
     }
 
     /// Another process begins: it has no files open.
@@ -92,6 +104,16 @@ impl Disk {
     #[must_use]
     pub const fn syncs(&self) -> usize {
         self.syncs
+    }
+
+    /// The name of the file that the last of them was of.
+    #[must_use]
+    pub fn last_synced(&self) -> Option<&str> {
+        let directories = self.nodes.iter().filter_map(|node| match node {
+            Node::Directory { now, .. } => Some(now),
+            Node::File { .. } => None,
+        });
+        directories.flatten().find(|(_, node)| Some(**node) == self.synced).map(|(name, _)| name.as_str())
     }
 
     /// Takes the next step.
@@ -230,6 +252,7 @@ impl Disk {
                     return;
                 }
                 self.syncs += 1;
+                self.synced = Some(node);
                 if !self.lies.contains(&self.syncs) {
                     durable.iter().for_each(|made| apply(kept, &made.change));
                 }
