@@ -154,6 +154,17 @@ pub(crate) fn remove_tree(dir: &Path) -> Result<(), LogError> {
     }
 }
 
+/// Removes a directory and all in it so that after a crash it is there whole or not at all, but for what lies under the
+/// same name with the ending `.tmp`.
+pub(crate) fn remove_tree_whole(dir: &Path) -> Result<(), LogError> {
+    let aside = dir.with_extension("tmp");
+    remove_tree(&aside)?;
+    if dir.exists() {
+        rename(dir, &aside)?;
+    }
+    remove_tree(&aside)
+}
+
 /// Copies a directory of files and directories to a place where nothing is, and syncs every one of them.
 pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<(), LogError> {
     create_dir(to)?;

@@ -34,9 +34,16 @@ pub(super) fn logs(from: &Path, to: &Path, partitions: usize) -> Result<Copied, 
     Ok(if before == trace(from) { Copied::AtOneMoment } else { Copied::WhileItChanged })
 }
 
+/// What marks a generation to which nothing was written yet.
+const UNUSED: &str = "unused";
+
 /// A flat file of records counts for more than a database that is still being sealed; a copy from before an unclean
 /// open, which is the original of a recovery that did not finish, for more than what that left.
 fn copy_generation(from: &Path, to: &Path) -> Result<(), DirectoryError> {
+    // One that is made ready before it is needed holds nothing, whatever of it is there.
+    if from.join(UNUSED).exists() {
+        return Ok(());
+    }
     make_dir(to)?;
     if let Some(name) = names_in(from)?.iter().find(|name| is_records(name)) {
         return file(&from.join(name), &to.join(name));

@@ -5,11 +5,13 @@ use super::live::Live;
 use super::options::{DiskOptions, StorageEngine};
 use super::sealed::{Sealed, seal};
 use super::shared::{Body, Generation, Shared};
+use super::spare::{self, Spare};
 use super::{DiskLog, opening};
 use crate::anchor;
 use crate::background;
 use crate::disk;
 use crate::ids::{ChainPoint, LogId, RecordNo};
+use crate::limits::SPARE_SHARE;
 use crate::log::LogError;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -46,6 +48,7 @@ pub(super) fn databases(layout: &Layout) -> Result<Vec<PathBuf>, LogError> {
 /// Opens every generation; creates the first one in a new log.
 pub(super) fn open_all(layout: &Layout, clean: bool, options: &DiskOptions) -> Result<Opened, LogError> {
     let mut numbers = numbers(layout)?;
+    spare::forget_unused(layout, &mut numbers)?;
     if numbers.is_empty() {
         numbers.push(1);
     }
@@ -125,12 +128,30 @@ impl DiskLog {
         self.store_anchor()?;
         let no = newest.saturating_add(1);
         let dir = self.layout.generation(no);
-        disk::create_dir(dir.dir())?;
-        let live = Arc::new(Live::open(&dir, self.options.engine, &self.options.sync)?);
+        let live = match self.background.spare.take().and_then(Spare::wait) {
+            Some(live) => live,
+            None => spare::make(&dir, &self.options)?,
+        };
+        spare::begin(&dir)?;
+        let live = Arc::new(live);
         self.current = Arc::clone(&live);
         self.generation_bytes = 0;
         self.shared.generations_mut().push(Generation { no, dir, first: tail.next(), body: Body::Live(live) });
         self.seal_closed_generations()
+    }
+
+    /// Starts making the next generation once the current one is full enough. Where that fails, rotating tries again.
+    pub(super) fn make_spare_in_time(&mut self) {
+        let left = self.options.generation_record_bytes.saturating_sub(self.generation_bytes);
+        if self.background.spare.is_some() || left > self.options.generation_record_bytes / SPARE_SHARE {
+            return;
+        }
+        let newest = self.shared.generations().last().map_or(0, |newest| newest.no);
+        let dir = self.layout.generation(newest.saturating_add(1));
+        match Spare::start(dir, &self.options) {
+            Ok(spare) => self.background.spare = Some(spare),
+            Err(error) => tracing::warn!(%error, "there was no thread to make the log's next generation early"),
+        }
     }
 
     /// Starts sealing every closed generation that is not sealed yet, one after another, on a thread of its own.

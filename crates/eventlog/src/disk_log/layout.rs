@@ -9,6 +9,8 @@
 //! gen-00000002/              the current generation
 //!   sled/ or fjall/          the storage engine's own files
 //!   aside/ or aside-fjall/   a copy of them, from before an unclean open, until the chain was checked
+//! gen-00000003/              a generation made ready before it is needed
+//!   unused                   there until its first record may be written
 //! ```
 
 use super::options::StorageEngine;
@@ -90,6 +92,10 @@ impl GenerationDir {
 
     pub(crate) fn sealed(&self, first: RecordNo) -> PathBuf {
         self.dir.join(format!("from-{:020}.records", first.0))
+    }
+
+    pub(crate) fn unused(&self) -> PathBuf {
+        self.dir.join("unused")
     }
 
     pub(crate) fn sealing(&self) -> PathBuf {

@@ -13,6 +13,7 @@ mod opening;
 mod options;
 mod sealed;
 mod shared;
+mod spare;
 
 pub use options::{DiskOptions, OnStall, StorageEngine, SyncFile};
 
@@ -26,6 +27,7 @@ use keeper::{Ticker, Watch};
 use layout::Layout;
 use live::Live;
 use shared::{Body, DiskReader, Shared};
+use spare::Spare;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -53,6 +55,7 @@ struct Background {
     anchor: Option<Ticker>,
     _watchdog: Ticker,
     sealing: Vec<JoinHandle<()>>,
+    spare: Option<Spare>,
 }
 
 impl Background {
@@ -66,6 +69,8 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         self.finish_sealing();
+        // Left as a crash would leave it, but not in the making.
+        self.spare.take().map(Spare::wait);
     }
 }
 
@@ -97,7 +102,7 @@ impl DiskLog {
         let watch = Arc::new(Watch::default());
         let watchdog = watch.guard(options.stall_max, Arc::clone(&options.on_stall));
         let watchdog = watchdog.map_err(LogError::io("start a thread for", dir))?;
-        let background = Background { anchor: None, sealing: Vec::new(), _watchdog: watchdog };
+        let background = Background { anchor: None, sealing: Vec::new(), spare: None, _watchdog: watchdog };
         Ok(Self {
             layout,
             options,
@@ -146,6 +151,7 @@ impl DiskLog {
         self.shared.set_durable(ChainPoint { record: last.number(), hash: last.hash(), event });
         let bytes: u64 = records.iter().map(|record| record.bytes().len() as u64).sum();
         self.generation_bytes = self.generation_bytes.saturating_add(bytes);
+        self.make_spare_in_time();
         Ok(())
     }
 
@@ -244,6 +250,7 @@ impl EventLog for DiskLog {
         background.anchor = None;
         background.finish_sealing();
         watch.begin();
+        background.spare.take().map_or(Ok(()), Spare::discard)?;
         let generations = std::mem::take(&mut *shared.generations_mut());
         drop(current);
         for generation in generations {

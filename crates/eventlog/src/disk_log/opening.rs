@@ -85,16 +85,11 @@ fn restore(at: &GenerationDir, engine: StorageEngine) -> Result<(), LogError> {
     disk::rename(&restoring, &at.database(engine))
 }
 
-/// Removes the copy. Renamed first, so that half a copy is never taken for one.
+/// Removes the copy, whole: half a copy is never taken for one.
 pub(super) fn forget_aside(at: &GenerationDir) -> Result<(), LogError> {
     for engine in StorageEngine::ALL {
-        let (aside, unfinished) = (at.aside(engine), at.aside_unfinished(engine));
         disk::remove_tree(&at.restoring(engine))?;
-        disk::remove_tree(&unfinished)?;
-        if aside.exists() {
-            disk::rename(&aside, &unfinished)?;
-        }
-        disk::remove_tree(&unfinished)?;
+        disk::remove_tree_whole(&at.aside(engine))?;
     }
     Ok(())
 }

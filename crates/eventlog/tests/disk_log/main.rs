@@ -1,13 +1,15 @@
 //! What only the log on disk does: files that survive, copies aside, closed generations, anchors and watchdogs. Its
 //! generations lie in sled here; `fjall_log` has what is different in the other engine.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod generations;
 
 use common::copy;
-use eventlog::conformance::{append, append_events, contents, event, long_event};
+use eventlog::conformance::{append, append_events, event, long_event};
 use eventlog::{
-    Appended, Chain, ChainPoint, DiskLog, DiskOptions, EventLog, LocalLog, LogError, LogId, ReadError, Record,
-    RecordNo, RecoverError, Recovered, anchor, recover,
+    Appended, Chain, ChainPoint, DiskLog, DiskOptions, EventLog, LocalLog, LogError, LogId, ReadError, RecordNo,
+    RecoverError, Recovered, anchor, recover,
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -63,14 +65,19 @@ impl Partition {
 
     fn started_with(&self, options: DiskOptions) -> (DiskLog, Chain) {
         let mut log = self.open_with(options).expect("it opens");
-        recover(&mut log, ChainPoint::START, &mut |_| {}).expect("it is intact");
-        let chain = log.claim("tests").expect("it was recovered").chain;
+        let chain = claimed(&mut log);
         (log, chain)
     }
 
     fn started(&self) -> (DiskLog, Chain) {
         self.started_with(DiskOptions::default())
     }
+}
+
+/// Recovers a log that was opened, and begins a term of it.
+fn claimed(log: &mut DiskLog) -> Chain {
+    recover(log, ChainPoint::START, &mut |_| {}).expect("it is intact");
+    log.claim("tests").expect("it was recovered").chain
 }
 
 fn flip(path: &Path, bit: usize) {
@@ -289,100 +296,6 @@ fn a_commit_that_hangs_is_told_once() {
     hangs.store(false, Ordering::SeqCst);
     append(&mut log, &mut chain, 3..=3);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
-}
-
-/// Three generations: two closed and sealed, one current. Events 1..=400, 401..=800, 801..=1200.
-fn with_closed_generations() -> (Partition, Vec<Record>) {
-    let partition = Partition::new();
-    let (mut log, mut chain) = partition.started();
-    let mut records = Vec::new();
-    for seq in 1..=1_200 {
-        records.extend(append(&mut log, &mut chain, seq..=seq));
-        if seq % 400 == 0 && seq < 1_200 {
-            log.rotate().expect("it rotates");
-        }
-    }
-    Box::new(log).close().expect("it closes");
-    (partition, records)
-}
-
-#[test]
-fn a_closed_generation_is_a_flat_file_of_its_records() {
-    let (partition, records) = with_closed_generations();
-    let file = partition.path("gen-00000002/from-00000000000000000402.records");
-    let expected: Vec<u8> = records.iter().skip(400).take(400).flat_map(|record| record.bytes().to_vec()).collect();
-    assert_eq!(std::fs::read(file).expect("it is there"), expected);
-    assert!(!partition.path("gen-00000002/sled").exists());
-    assert!(partition.path("gen-00000003/sled").exists());
-    let (log, recovered, seqs) = partition.recovered();
-    assert_eq!(recovered.expect("it is intact").cut, None);
-    assert!(seqs.into_iter().eq(1..=1_200));
-    let reader = log.reader();
-    for from in [1, 2, 64, 65, 66, 401, 402, 700, 801, 802, 1_000, 1_201] {
-        let first = reader.read_from(RecordNo(from)).next().expect("a record").expect("it is read");
-        let found = Record::parse(first.1).expect("it is whole").number();
-        assert_eq!((first.0, found), (RecordNo(from), RecordNo(from)));
-    }
-    assert_eq!(contents(reader.as_ref()).len(), 1_201);
-}
-
-#[test]
-fn damage_in_a_closed_generation_is_told_with_file_and_byte() {
-    let (partition, records) = with_closed_generations();
-    let name = "gen-00000002/from-00000000000000000402.records";
-    let length = records.get(500).expect("a record").bytes().len();
-    // The 101st record of that file; every field of its header and some of its payload.
-    for bit in (0..length * 8).step_by(13) {
-        let damaged = partition.killed();
-        flip(&damaged.path(name), length * 100 * 8 + bit);
-        let (_, recovered, _) = damaged.recovered();
-        let Err(RecoverError::Damage(damage)) = recovered else { panic!("bit {bit}: {recovered:?}") };
-        assert_eq!((damage.record, damage.place.generation), (RecordNo(502), 2), "bit {bit}");
-        assert_eq!(damage.place.offset, Some(length as u64 * 100), "bit {bit}");
-    }
-    let cut = partition.killed();
-    let whole = std::fs::read(cut.path(name)).expect("a file");
-    std::fs::write(cut.path(name), whole.get(..whole.len() - 10).expect("in range")).expect("it is written");
-    assert!(matches!(cut.recovered().1, Err(RecoverError::Damage(damage)) if damage.record == RecordNo(801)));
-    let gone = partition.killed();
-    std::fs::remove_dir_all(gone.path("gen-00000002")).expect("it is removed");
-    assert!(matches!(gone.recovered().1, Err(RecoverError::Damage(damage)) if damage.record == RecordNo(402)));
-}
-
-#[test]
-fn sealing_that_a_crash_interrupted_is_finished_at_the_next_start() {
-    let partition = Partition::new();
-    let (mut log, mut chain) = partition.started();
-    for seq in 1..=2_000 {
-        append(&mut log, &mut chain, seq..=seq);
-    }
-    log.rotate().expect("it rotates");
-    // Somewhere in the middle of sealing, or behind it.
-    let killed = partition.killed();
-    append(&mut log, &mut chain, 2_001..=2_001);
-    let (log, recovered, seqs) = killed.recovered();
-    recovered.expect("it is intact");
-    assert!(seqs.into_iter().eq(1..=2_000));
-    Box::new(log).close().expect("it closes");
-    assert!(killed.path("gen-00000001/from-00000000000000000001.records").exists());
-    assert!(!killed.path("gen-00000001/sled").exists());
-    assert_eq!(killed.recovered().2.len(), 2_000);
-}
-
-#[test]
-fn rotation_is_due_by_the_bytes_written() {
-    let partition = Partition::new();
-    let (mut log, mut chain) =
-        partition.started_with(DiskOptions { generation_record_bytes: 10_000, ..DiskOptions::default() });
-    let mut rotations = 0;
-    for _ in 0..10 {
-        append_events(&mut log, &mut chain, &(1..=8).map(long_event).collect::<Vec<_>>());
-        if log.rotation_due() {
-            log.rotate().expect("it rotates");
-            rotations += 1;
-        }
-    }
-    assert_eq!(rotations, 3, "every third group of some 4,500 bytes passes the mark");
 }
 
 #[test]
