@@ -292,7 +292,8 @@ impl<A> IdempotencyTable<A> {
 
     /// A table from entries, oldest first, as [`IdempotencyTable::iter`] gives them. `None` where one appears twice.
     pub(crate) fn from_entries(entries: impl IntoIterator<Item = (Fingerprint, Entry<A>)>) -> Option<Self> {
-        let mut table = Self::default();
+        let (mut table, entries) = (Self::default(), entries.into_iter());
+        table.by_request.make_room(entries.size_hint().0, |_| 0);
         for (request, entry) in entries {
             if table.get(request).is_some() {
                 return None;

@@ -38,9 +38,21 @@ impl<T> SplitIndex<T> {
     pub fn insert(&mut self, hash: u64, entry: T, hash_of: impl Fn(&T) -> u64) {
         self.part_mut(hash).insert_unique(hash, entry, &hash_of);
         self.len += 1;
-        if self.len == SPLIT_AT && self.parts.len() == 1 {
+        if self.len >= SPLIT_AT && self.parts.len() == 1 {
             self.split(hash_of);
         }
+    }
+
+    /// Makes room for so many more, for whoever knows how many there will be: growing step by step hashes every entry
+    /// again at each step.
+    pub fn make_room(&mut self, more: usize, hash_of: impl Fn(&T) -> u64) {
+        if self.parts.len() == 1 && self.len + more >= SPLIT_AT {
+            self.split(&hash_of);
+        }
+        let share = more.div_ceil(self.parts.len());
+        // Parts differ in size, by some four times the root of it between the largest and the mean.
+        let room = if self.parts.len() == 1 { share } else { share + 4 * share.isqrt() };
+        self.parts.iter_mut().for_each(|part| part.reserve(room, &hash_of));
     }
 
     /// Takes out the entry with this hash that is the one sought.
@@ -105,6 +117,21 @@ mod tests {
             assert_eq!(index.find(hash(&entries), |found| *found == entries), None);
             assert!((0..entries).all(|key| index.remove(hash(&key), |found| *found == key) == Some(key)));
             assert_eq!((index.len, index.remove(hash(&0), |_| true)), (0, None));
+        }
+    }
+
+    #[test]
+    fn whoever_makes_room_finds_the_same_and_nothing_grows_afterwards() {
+        for (before, more) in [(0, 1), (0, MANY), (5, MANY), (SPLIT_AT - 1, 1), (2 * SPLIT_AT, 3 * SPLIT_AT)] {
+            let mut index = filled(before);
+            index.make_room(more, hash);
+            let room = |index: &SplitIndex<usize>| index.parts.iter().map(HashTable::capacity).collect::<Vec<_>>();
+            let made = room(&index);
+            for key in before..before + more {
+                index.insert(hash(&key), key, hash);
+            }
+            assert_eq!(room(&index), made, "{before} and {more} more");
+            assert!((0..before + more).all(|key| index.find(hash(&key), |found| *found == key) == Some(&key)));
         }
     }
 

@@ -1,6 +1,6 @@
 //! A list in blocks.
 
-use super::BLOCK;
+use super::{BLOCK, begin_block};
 
 /// A list that only grows at its end.
 #[derive(Clone, Debug)]
@@ -32,13 +32,10 @@ impl<T> BlockList<T> {
     pub fn push(&mut self, element: T) {
         match self.blocks.last_mut() {
             Some(last) if last.len() < BLOCK => last.push(element),
-            // The first grows as it is needed: most lists never fill it.
-            Some(_) => {
-                let mut block = Vec::with_capacity(BLOCK);
-                block.push(element);
-                self.blocks.push(block);
+            last => {
+                let is_first = last.is_none();
+                self.blocks.push(begin_block(element, is_first));
             }
-            None => self.blocks.push(vec![element]),
         }
     }
 

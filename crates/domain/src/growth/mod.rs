@@ -19,6 +19,13 @@ pub(crate) use texts::{TextAt, Texts};
 /// make.
 const BLOCK: usize = 4_096;
 
+/// A block that begins with this element. The first of all grows as it is needed: most lists and queues never fill it.
+fn begin_block<T>(element: T, is_first: bool) -> Vec<T> {
+    let mut block = if is_first { Vec::new() } else { Vec::with_capacity(BLOCK) };
+    block.push(element);
+    block
+}
+
 /// What a test fills tables and lists with: several blocks, and an index that is split.
 #[cfg(test)]
 const MANY: usize = 6 * BLOCK;

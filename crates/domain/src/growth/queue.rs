@@ -1,6 +1,6 @@
 //! A queue in blocks, whose elements keep their numbers.
 
-use super::BLOCK;
+use super::{BLOCK, begin_block};
 use std::collections::VecDeque;
 
 /// First in, first out. Elements are numbered as they come, and the numbers wrap around: far fewer stand in it at a
@@ -30,13 +30,10 @@ impl<T> BlockQueue<T> {
         let offset = self.gone + self.len();
         match self.blocks.back_mut() {
             Some(last) if last.len() < BLOCK => last.push(element),
-            // The first grows as it is needed: most queues never fill it.
-            Some(_) => {
-                let mut block = Vec::with_capacity(BLOCK);
-                block.push(element);
-                self.blocks.push_back(block);
+            last => {
+                let is_first = last.is_none();
+                self.blocks.push_back(begin_block(element, is_first));
             }
-            None => self.blocks.push_back(vec![element]),
         }
         self.begins.wrapping_add(offset as u32)
     }

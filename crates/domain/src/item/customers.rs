@@ -40,9 +40,16 @@ pub(crate) struct Customers {
 impl Customers {
     /// None yet.
     pub(crate) fn new(key: &ItemKey) -> Self {
+        Self::with_room_for(0, key)
+    }
+
+    /// None yet, and so many to come.
+    pub(crate) fn with_room_for(count: usize, key: &ItemKey) -> Self {
+        let mut by_id = SplitIndex::new();
+        by_id.make_room(count, |_| 0);
         Self {
             hasher: FixedState::with_seed(key.table_seed()),
-            by_id: SplitIndex::new(),
+            by_id,
             list: BlockList::new(),
             ids: Texts::default(),
             cooling: BTreeMap::new(),
@@ -50,7 +57,7 @@ impl Customers {
     }
 
     pub(crate) fn find(&self, id: &CustomerId) -> Option<CustomerIx> {
-        self.by_id.find(self.hash_of(id.as_str()), |&ix| self.is(ix, id)).copied()
+        self.find_hashed(self.hasher.hash_one(id.as_str()), id)
     }
 
     pub(crate) fn get(&self, ix: CustomerIx) -> &Customer {
@@ -77,14 +84,15 @@ impl Customers {
 
     /// The customer of this id, entered if new.
     pub(crate) fn enter(&mut self, id: &CustomerId) -> CustomerIx {
-        if let Some(ix) = self.find(id) {
+        let hash = self.hasher.hash_one(id.as_str());
+        if let Some(ix) = self.find_hashed(hash, id) {
             return ix;
         }
         // A customer is entered with a reservation, so there are never more than RESERVATIONS_PER_ITEM_MAX.
         let ix = CustomerIx(self.list.len() as u32);
         let id_at = self.ids.push(id.as_str());
         self.list.push(Customer { id: id_at, expiries_in_row: 0, held: 0, waiting: 0, sold: 0 });
-        let (hash, list, ids, hasher) = (self.hash_of(id.as_str()), &self.list, &self.ids, &self.hasher);
+        let (list, ids, hasher) = (&self.list, &self.ids, &self.hasher);
         self.by_id.insert(hash, ix, |ix| {
             let entered = list.get(ix.0 as usize).expect("all that is in the index is in the list");
             hasher.hash_one(ids.get(entered.id))
@@ -120,8 +128,8 @@ impl Customers {
         self.list.iter().enumerate().map(|(nth, customer)| (CustomerIx(nth as u32), customer))
     }
 
-    fn hash_of(&self, id: &str) -> u64 {
-        self.hasher.hash_one(id)
+    fn find_hashed(&self, hash: u64, id: &CustomerId) -> Option<CustomerIx> {
+        self.by_id.find(hash, |&ix| self.is(ix, id)).copied()
     }
 }
 

@@ -156,6 +156,12 @@ impl Item {
         self.reservations.len() as u32
     }
 
+    /// How many customers were ever accepted.
+    #[must_use]
+    pub fn customer_count(&self) -> usize {
+        self.customers.len()
+    }
+
     /// How many reservations are held.
     #[must_use]
     pub const fn hold_count(&self) -> u32 {

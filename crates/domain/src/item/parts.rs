@@ -249,12 +249,12 @@ fn broken(what: &str) -> InvariantBroken {
 
 impl Builder {
     fn new(listed: Vec<CustomerParts>, parts: &ItemParts) -> Result<Self, InvariantBroken> {
-        let mut customers = Customers::new(&parts.key);
         let count = listed.len();
         // Each of them was entered with a reservation.
         if count > parts.reservations.len() || parts.reservations.len() > RESERVATIONS_PER_ITEM_MAX as usize {
             return Err(broken("more customers or reservations than there can be"));
         }
+        let mut customers = Customers::with_room_for(count, &parts.key);
         for customer in listed {
             let ix = customers.enter(&customer.id);
             let entered = customers.get_mut(ix);
