@@ -19,9 +19,9 @@ pub(crate) async fn run(registry: Arc<Registry>, slot: Arc<Slot>, mut shell: Box
         let mut asked = Vec::new();
         let when = (wake, shell.submitted(), &mut alarm);
         if wait(&registry, &slot, &mut lanes, &mut asked, when).await == Woken::Idle {
-            match registry.rest(&slot, shell, &lanes) {
+            match registry.rest(&slot, shell, lanes) {
                 None => return,
-                Some(back) => shell = back,
+                Some(back) => (shell, lanes) = back,
             }
         }
         lanes.drain(&mut asked);

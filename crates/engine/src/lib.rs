@@ -32,6 +32,7 @@ mod register;
 mod registry;
 mod slot;
 mod stories;
+mod wakeups;
 
 pub use bundles::PartitionHandle;
 pub use error::SubmitError;

@@ -4,9 +4,10 @@
 //! sale, and polling never a sale. A full lane refuses at once; nothing has happened then.
 
 use crate::commit::receipts::Stands;
-use crate::limits::{FINISH_LANE, READ_LANE, RESERVE_LANE, TURN_TAKES, TURN_TAKES_READS};
+use crate::limits::{FINISH_LANE, MAILBOXES_KEPT, READ_LANE, RESERVE_LANE, TURN_TAKES, TURN_TAKES_READS};
 use crate::shell::{Ask, Asked, Reply, ReplyTo};
 use domain::command::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
@@ -102,8 +103,32 @@ pub(crate) struct Lanes {
     read: mpsc::Receiver<Asked<Caller>>,
 }
 
-/// A mailbox.
-pub(crate) fn mailbox() -> (Senders, Lanes) {
+/// Mailboxes of items that rest, kept for those that wake: making one takes as long as a turn.
+#[derive(Debug, Default)]
+pub(crate) struct Mailboxes(Mutex<Vec<(Senders, Lanes)>>);
+
+impl Mailboxes {
+    fn kept(&self) -> MutexGuard<'_, Vec<(Senders, Lanes)>> {
+        // Pushed and popped whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An empty one.
+    pub(crate) fn take(&self) -> (Senders, Lanes) {
+        let kept = self.kept().pop();
+        kept.unwrap_or_else(mailbox)
+    }
+
+    /// Takes one back, which must be empty and in nobody's hands any more.
+    pub(crate) fn give_back(&self, senders: Senders, lanes: Lanes) {
+        let mut kept = self.kept();
+        if kept.len() < MAILBOXES_KEPT && lanes.is_empty() {
+            kept.push((senders, lanes));
+        }
+    }
+}
+
+fn mailbox() -> (Senders, Lanes) {
     let (finish, finish_lane) = mpsc::channel(FINISH_LANE);
     let (reserve, reserve_lane) = mpsc::channel(RESERVE_LANE);
     let (read, read_lane) = mpsc::channel(READ_LANE);
@@ -160,5 +185,30 @@ impl Lanes {
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.finish.is_empty() && self.reserve.is_empty() && self.read.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::MonoTime;
+    use domain::turn::Query;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_mailbox_that_is_given_back_is_used_again_unless_something_lies_in_it() {
+        let mailboxes = Mailboxes::default();
+        let (senders, lanes) = mailboxes.take();
+        let (reply, _answer) = oneshot::channel();
+        let asked =
+            Asked { ask: Ask::Query(Query::Item), judge_before: MonoTime(Duration::ZERO), reply: Caller::new(reply) };
+        assert!(senders.send(asked).is_ok());
+        mailboxes.give_back(senders, lanes);
+        assert_eq!(mailboxes.kept().len(), 0);
+        let (senders, lanes) = mailboxes.take();
+        mailboxes.give_back(senders, lanes);
+        assert_eq!(mailboxes.kept().len(), 1);
+        let (_senders, lanes) = mailboxes.take();
+        assert!(mailboxes.kept().is_empty() && lanes.is_empty());
     }
 }

@@ -59,6 +59,10 @@ struct Whose {
 impl Projection {
     /// Takes in everything an item holds already.
     pub(crate) fn add_item(&mut self, item: &Item) {
+        // Of further items nobody knows how many are the same.
+        if self.heard.is_empty() {
+            self.customers.make_room(item.customer_count(), |whose| whose.hash);
+        }
         for (ordinal, customer) in item.owners() {
             self.add(customer, Place { item: item.no(), ordinal });
         }

@@ -8,14 +8,14 @@ use crate::commit::receipts::Stands;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
 use crate::followups::{EndpointBook, Feed, Redelivery, Terms, is_of_interest, notifications_are_logged};
-use crate::mailbox::{Caller, NotTaken, mailbox};
+use crate::mailbox::{Caller, Lanes, Mailboxes, NotTaken};
 use crate::partition::PartitionWriter;
 use crate::projection::Projection;
 use crate::shell::{Ask, Asked, Handover, MonoTime, Reply, Shell, Wake};
 use crate::slot::{Seat, Slot};
+use crate::wakeups::Wakeups;
 use domain::ids::{ItemNo, PartitionNo};
 use domain::text::Sku;
-use domain::wheel::{TimerKey, TimerWheel};
 use eventlog::{LogReader, Receipt, RecordNo, SnapshotStore, StreamEvent};
 use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
@@ -24,9 +24,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
-
-/// How many expired wake-ups the registry's wheel moves at once. Waking is cheap; the rest follows at once.
-const WAKES_AT_ONCE: usize = 4_096;
 
 /// The longest the keeper of time sleeps at once: the rate of the clock may change meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -49,8 +46,8 @@ pub(crate) struct Registry {
     /// Parts of bundles, over all partitions.
     pub(crate) bundles: Arc<Bundles>,
     projection: Mutex<Projection>,
-    wheel: Mutex<TimerWheel>,
-    wheel_changed: Notify,
+    wakeups: Wakeups,
+    mailboxes: Mailboxes,
     pub(crate) awake: AtomicUsize,
     durable: AtomicU64,
     projected: AtomicU64,
@@ -110,7 +107,8 @@ impl Registry {
     pub(crate) fn new(parts: RegistryParts) -> Self {
         let registry = Self {
             no: parts.no,
-            wheel: Mutex::new(TimerWheel::new(parts.clock.now())),
+            wakeups: Wakeups::new(parts.clock.now()),
+            mailboxes: Mailboxes::default(),
             clock: parts.clock,
             epoch: parts.epoch,
             timeouts: parts.timeouts,
@@ -122,7 +120,6 @@ impl Registry {
             partition: parts.partition,
             bundles: parts.bundles,
             projection: Mutex::new(parts.projection),
-            wheel_changed: Notify::new(),
             awake: AtomicUsize::new(0),
             durable: AtomicU64::new(parts.durable.0),
             projected: AtomicU64::new(parts.durable.0),
@@ -280,28 +277,29 @@ impl Registry {
         if !matches!(seat, Seat::Asleep { .. }) {
             return first;
         }
-        let (senders, lanes) = mailbox();
-        // A mailbox just made has room for one.
+        let (senders, lanes) = self.mailboxes.take();
+        // An empty mailbox has room for one.
         let refused = first.and_then(|asked| senders.send(asked).err()).is_some();
-        debug_assert!(!refused, "a new mailbox refuses its first request");
+        debug_assert!(!refused, "an empty mailbox refuses its first request");
         let Seat::Asleep { shell, wake } = std::mem::replace(seat, Seat::Awake(senders)) else { return None };
         if let Some(timer) = wake {
-            // Its timer may have come due and been given to another item since: only this item's own is cancelled.
-            lock(&self.wheel).cancel_of(timer, TimerKey(slot.no.counter()));
+            self.wakeups.cancel(timer, slot.no);
         }
         self.awake.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(actor::run(Arc::clone(self), Arc::clone(slot), shell, lanes));
         None
     }
 
-    /// Puts an item to rest, unless something came for it meanwhile: then the shell comes back.
-    pub(crate) fn rest(&self, slot: &Slot, shell: Box<Shell>, lanes: &crate::mailbox::Lanes) -> Option<Box<Shell>> {
+    /// Puts an item to rest, unless something came for it meanwhile: then shell and lanes come back.
+    pub(crate) fn rest(&self, slot: &Slot, shell: Box<Shell>, lanes: Lanes) -> Option<(Box<Shell>, Lanes)> {
         let mut seat = slot.seat();
         if !lanes.is_empty() {
-            return Some(shell);
+            return Some((shell, lanes));
         }
         let wake = self.arm(slot.no, shell.wake());
-        *seat = Seat::Asleep { shell, wake };
+        if let Seat::Awake(senders) = std::mem::replace(&mut *seat, Seat::Asleep { shell, wake }) {
+            self.mailboxes.give_back(senders, lanes);
+        }
         self.awake.fetch_sub(1, Ordering::Relaxed);
         None
     }
@@ -327,37 +325,26 @@ impl Registry {
             Wake::At(at) => at,
             Wake::Never => return None,
         };
-        let id = lock(&self.wheel).arm(at, TimerKey(no.counter()));
-        self.wheel_changed.notify_one();
-        Some(id)
+        Some(self.wakeups.arm(at, no))
     }
 
     /// Wakes sleeping items when their time comes, for as long as the engine lives.
     pub(crate) async fn keep_time(self: Arc<Self>) {
         loop {
             let next = self.wake_due();
-            let changed = self.wheel_changed.notified();
+            let earlier = self.wakeups.earlier();
             match next {
                 Some(at) => {
                     let until = self.clock.until(at).min(LONGEST_SLEEP);
-                    let _changed_or_due = tokio::time::timeout(until, changed).await;
+                    let _earlier_or_due = tokio::time::timeout(until, earlier).await;
                 }
-                None => changed.await,
+                None => earlier.await,
             }
         }
     }
 
     fn wake_due(self: &Arc<Self>) -> Option<domain::time::Timestamp> {
-        let mut due = Vec::new();
-        let next = {
-            let mut wheel = lock(&self.wheel);
-            wheel.advance(self.clock.now(), WAKES_AT_ONCE);
-            while let Some(first) = wheel.first_due() {
-                wheel.cancel(first.id);
-                due.push(first.key.0);
-            }
-            if wheel.needs_work() { Some(self.clock.now()) } else { wheel.next_wake() }
-        };
+        let (due, next) = self.wakeups.take_due(self.clock.now());
         for counter in due {
             if let Some(slot) = ItemNo::new(self.no, counter).and_then(|no| self.slot(no)) {
                 let mut seat = slot.seat();

@@ -105,7 +105,12 @@ impl Slot {
     /// Publishes what a commit made true. The view first: whoever sees the ticket sees the view.
     pub(crate) fn publish(&self, ticket: Ticket, view: Option<Arc<ItemView>>) {
         if let Some(view) = view {
-            self.view.send_replace(view);
+            self.view.send_if_modified(|now| {
+                *now = view;
+                // Telling nobody takes as long as half a turn. Whoever begins to watch meanwhile is counted before they
+                // first look, and so either is counted here or sees this view.
+                self.view.receiver_count() > 0
+            });
         }
         self.durable.store(ticket.0, Ordering::Release);
     }
