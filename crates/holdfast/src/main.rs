@@ -5,6 +5,7 @@ mod config;
 mod exit;
 mod logs;
 mod outside;
+mod pages;
 mod stop;
 mod tables;
 mod tokens;
@@ -51,6 +52,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         // It has threads and processes of its own.
         return benching::run(args);
     }
+    pages::stay_small();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         match command {
