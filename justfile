@@ -21,13 +21,13 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# The bench, all of it; `just bench --quick` takes some four minutes, `just bench ladder` is one part.
+# The bench, all of it; `just bench --quick` takes less than three minutes, `just bench ladder` is one part.
 bench *ARGS:
     cargo run --release -p benches -- {{ARGS}}
 
 # Instructions and allocations of the core, compared with the committed ones; `just counts --bless` commits to new ones.
 counts *ARGS:
-    cargo run --release -p benches --bin counts -- {{ARGS}}
+    cargo run --release -p counts -- {{ARGS}}
 
 # What instructions are counted with: valgrind, from the distribution, and gungraun's runner, into target/tools.
 counters:

@@ -11,5 +11,5 @@ if ! command -v valgrind >/dev/null; then
 fi
 version="$(sed -n '/^name = "gungraun"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)"
 tools="${CARGO_TARGET_DIR:-target}/tools"
-# Does nothing where that version is installed already.
-cargo install gungraun-runner --quiet --locked --version "$version" --root "$tools"
+# Does nothing where that version is installed already. Unoptimized: it only starts valgrind and reads what that wrote.
+cargo install gungraun-runner --quiet --locked --debug --version "$version" --root "$tools"

@@ -1,7 +1,7 @@
 //! The pure core: one command a turn, no I/O.
 
-use crate::counted::{open_item, reserve};
 use crate::{Measured, histogram};
+use counts::counted::{open_item, reserve};
 use domain::command::{Claim, Command, Request};
 use domain::ids::Ordinal;
 use domain::item::Item;

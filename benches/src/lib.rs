@@ -44,9 +44,6 @@ mod timeline;
 mod goals;
 mod report;
 
-pub mod baseline;
-pub mod counted;
-
 mod commit;
 mod core;
 

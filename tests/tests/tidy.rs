@@ -36,8 +36,8 @@ fn below(name: &str) -> &'static [&'static str] {
         "engine" => &["domain", "eventlog"],
         "integrations" => &["domain", "eventlog", "engine"],
         "api" => &["domain", "eventlog", "engine", "integrations"],
-        "replay" => &["domain", "eventlog", "engine"],
-        "benches" => &["domain", "eventlog", "engine", "integrations", "api", "replay", "auditor"],
+        "replay" | "counts" => &["domain", "eventlog", "engine"],
+        "benches" => &["domain", "eventlog", "engine", "integrations", "api", "replay", "auditor", "counts"],
         // `holdfast bench` is the same bench; it starts the server as a process and uses nothing of it.
         "holdfast" | "tests" => {
             &["domain", "eventlog", "engine", "integrations", "api", "replay", "auditor", "benches"]

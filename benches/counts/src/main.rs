@@ -3,22 +3,22 @@
 //! `just counts` compares, `just counts --bless` writes the baseline anew: for a change that is meant, in its own commit.
 
 use anyhow::{Context, Result, bail, ensure};
-use benches::baseline::{self, Baseline, Found, MadeWith};
-use benches::counted::ALL;
 use clap::Parser;
 use comfy_table::{CellAlignment, Table};
+use counts::baseline::{self, Baseline, Found, MadeWith};
+use counts::counted::ALL;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baselines/counts.json");
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.json");
 
 /// Libraries choose among these while they run: BLAKE3, CRC-32 and the C library's copying and comparing.
 const INSTRUCTION_SETS: [&str; 10] =
     ["avx2", "avx512f", "bmi2", "erms", "fsrm", "lzcnt", "movbe", "pclmulqdq", "sse4_1", "sse4_2"];
 
-/// Count instructions and allocations of the core, and compare them with benches/baselines/counts.json.
+/// Count instructions and allocations of the core, and compare them with benches/counts/baseline.json.
 #[derive(Debug, Parser)]
 #[command(name = "counts", max_term_width = 100)]
 struct Cli {
@@ -66,7 +66,7 @@ fn run(cli: &Cli) -> Result<()> {
     print(&found);
     let differences = baseline::differences(&committed, &found, &ALL);
     if differences.is_empty() {
-        println!("All as in benches/baselines/counts.json.");
+        println!("All as in benches/counts/baseline.json.");
         return Ok(());
     }
     bail!("{}\nIf that is meant: just counts --bless, and say why in the commit", differences.join("\n"))
@@ -78,13 +78,13 @@ fn bless(made_with: MadeWith, tools: &Tools) -> Result<()> {
     let counts = found.counts(&ALL).context("something was not counted")?;
     let text = serde_json::to_string_pretty(&Baseline { made_with, counts })?;
     std::fs::write(BASELINE, text + "\n").with_context(|| format!("{BASELINE} cannot be written"))?;
-    println!("Written: benches/baselines/counts.json");
+    println!("Written: benches/counts/baseline.json");
     Ok(())
 }
 
 /// Only this thread's allocations count, and nothing else runs in it.
 fn allocations() -> BTreeMap<String, u64> {
-    let count = |counted: &benches::counted::Counted| {
+    let count = |counted: &counts::counted::Counted| {
         let mut run = (counted.prepare)();
         (counted.name.to_owned(), allocation_counter::measure(&mut run).count_total)
     };
@@ -141,20 +141,24 @@ impl Tools {
         Ok(MadeWith { compiler: said("rustc", &["--version"])?, valgrind, libc, processor })
     }
 
-    /// Runs benches/benches/instructions.rs, which tells one line of JSON for each run.
+    /// Runs benches/counts/benches/instructions.rs, which tells one line of JSON for each run.
     fn instructions(&self) -> Result<BTreeMap<String, u64>> {
         let this = std::env::current_exe().context("a program has a path")?;
         let target = this.parent().and_then(Path::parent).context("a program lies in a profile's directory")?;
         let mut bench = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        bench.args(["bench", "--quiet", "--locked", "-p", "benches", "--bench", "instructions", "--target-dir"]);
+        bench.args(["bench", "--quiet", "--locked", "-p", "counts", "--bench", "instructions", "--target-dir"]);
         bench.arg(target).args(["--", "--output-format=json"]);
-        bench.env("GUNGRAUN_RUNNER", &self.runner).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        bench.env("GUNGRAUN_RUNNER", &self.runner).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         let output = bench.stderr(Stdio::inherit()).output().context("cargo does not run")?;
         let text = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "the instructions could not be counted:\n{text}");
         let counts: BTreeMap<String, u64> = text.lines().map(count_of).collect::<Result<_>>()?;
         for counted in &ALL {
-            ensure!(counts.contains_key(counted.name), "benches/benches/instructions.rs leaves out {}", counted.name);
+            ensure!(
+                counts.contains_key(counted.name),
+                "benches/counts/benches/instructions.rs leaves out {}",
+                counted.name
+            );
         }
         Ok(counts)
     }

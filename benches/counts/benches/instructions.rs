@@ -1,11 +1,11 @@
-//! Counts the instructions of everything in `benches::counted`, each in a run of its own under callgrind.
+//! Counts the instructions of everything in `counts::counted`, each in a run of its own under callgrind.
 //!
-//! `counts` (benches/src/bin/counts.rs) runs this and judges what comes out.
+//! `counts` (benches/counts/src/main.rs) runs this and judges what comes out.
 
 // gungraun's macros write modules and constants of their own.
 #![expect(missing_docs, reason = "what the macros write has no documentation, and nobody reads it")]
 
-use benches::counted::{self, Prepared};
+use counts::counted::{self, Prepared};
 use gungraun::Callgrind;
 use gungraun::prelude::*;
 
