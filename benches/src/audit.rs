@@ -150,8 +150,8 @@ fn is_in(folded: &Folded, id: u128) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::counted;
     use crate::load::tally::Gone;
+    use counts::counted;
     use domain::command::{Command, Request, WaitlistChoice};
     use domain::text::CustomerId;
     use domain::turn::Turn;

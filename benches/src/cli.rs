@@ -36,16 +36,16 @@ pub struct BenchArgs {
 /// How large a run is, and where.
 #[derive(Clone, Debug, Args)]
 struct Shape {
-    /// Everything smaller: some four minutes for all parts
+    /// Everything smaller: less than three minutes for all parts
     #[arg(long, global = true)]
     quick: bool,
-    /// Rounds of each comparison [default: 6, quick: 2]
+    /// Rounds of each comparison [default: 6, quick: 1]
     #[arg(long, global = true, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..))]
     rounds: Option<u16>,
-    /// What is measured in each visit, in milliseconds [default: 5000, quick: 600]
+    /// What is measured in each visit, in milliseconds [default: 5000, quick: 500]
     #[arg(long, global = true, value_name = "MS", value_parser = clap::value_parser!(u64).range(100..))]
     length_ms: Option<u64>,
-    /// What is thrown away before it, in milliseconds [default: 2000, quick: 250]
+    /// What is thrown away before it, in milliseconds [default: 2000, quick: 200]
     #[arg(long, global = true, value_name = "MS")]
     warm_up_ms: Option<u64>,
     /// Connections of a closed loop
@@ -143,13 +143,15 @@ impl Shape {
     fn size(&self) -> Size {
         let usual = |quick: u64, otherwise: u64| if self.quick { quick } else { otherwise };
         Size {
-            rounds: self.rounds.map_or(usual(2, 6) as usize, usize::from),
-            length: Duration::from_millis(self.length_ms.unwrap_or_else(|| usual(600, 5_000))),
-            warm_up: Duration::from_millis(self.warm_up_ms.unwrap_or_else(|| usual(250, 2_000))),
+            rounds: self.rounds.map_or(usual(1, 6) as usize, usize::from),
+            length: Duration::from_millis(self.length_ms.unwrap_or_else(|| usual(500, 5_000))),
+            warm_up: Duration::from_millis(self.warm_up_ms.unwrap_or_else(|| usual(200, 2_000))),
             connections: usize::from(self.connections),
             seed: self.seed,
             waiting: self.waiting.unwrap_or(if self.quick { 100_000 } else { 1_000_000 }),
             items: usual(2_000, 100_000) as usize,
+            // A quick run shows that all of it runs, and its figures are of one short round anyway.
+            tries: usual(1, 4) as u32,
         }
     }
 

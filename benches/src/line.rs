@@ -1,9 +1,7 @@
 //! Joining a long line and a short one: whoever comes must not wait longer because more came before.
 
 use crate::audit::{self, Claims};
-use crate::baseline::Baseline;
 use crate::contestant::Contestant;
-use crate::counted;
 use crate::goals::{G15, G15_INSTRUCTIONS, Row, Spread};
 use crate::load::source::Wishes;
 use crate::load::tally::Ending;
@@ -15,6 +13,8 @@ use crate::run::Run;
 use crate::timeline::CUSTOMERS_MIN;
 use crate::visit::{self, Load, Workload};
 use anyhow::{Context, Result, ensure};
+use counts::baseline::{Baseline, COMMITTED};
+use counts::counted;
 use std::time::Duration;
 
 /// How many wait in the short line when it is measured.
@@ -29,14 +29,11 @@ const CONNECTIONS: usize = 64;
 /// Longest time that the long line may take to fill.
 const FILLED_WITHIN: Duration = Duration::from_secs(900);
 
-/// What a turn costs in instructions, as it was committed.
-const BASELINE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/baselines/counts.json"));
-
 const LONG_SKU: &str = "hot";
 
 /// Both rows.
 pub(crate) fn measure(run: &mut Run) -> Result<()> {
-    run.row(of_instructions(&serde_json::from_str(BASELINE).context("the committed counts are not understood")?));
+    run.row(of_instructions(&serde_json::from_str(COMMITTED).context("the committed counts are not understood")?));
     joins(run)
 }
 
@@ -132,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_committed_counts_have_both_lines() {
-        let row = of_instructions(&serde_json::from_str(BASELINE).expect("it is a baseline"));
+        let row = of_instructions(&serde_json::from_str(COMMITTED).expect("it is a baseline"));
         let measured = row.measured.expect("there is a figure");
         assert!((1.0..1.1).contains(&measured.median), "{measured:?}");
     }

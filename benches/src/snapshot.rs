@@ -51,8 +51,12 @@ impl Look {
     fn at(partition: &Path) -> Result<Self> {
         let mut look = Self::default();
         for name in names(partition)?.iter().filter(|name| name.starts_with("gen-")) {
-            look.generations += 1;
             let inside = names(&partition.join(name))?;
+            // One that is made ready before it is needed holds nothing yet.
+            if inside.iter().any(|name| name == "unused") {
+                continue;
+            }
+            look.generations += 1;
             look.sealed += usize::from(inside.iter().any(|name| name.ends_with(".records")));
         }
         let snapshots = names(&partition.join("snapshots"))?;

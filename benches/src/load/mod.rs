@@ -44,6 +44,17 @@ pub enum Pace {
     },
 }
 
+impl Pace {
+    /// In words, for people who wait for a visit that is made so.
+    #[must_use]
+    pub fn words(self, connections: usize) -> String {
+        match self {
+            Self::Closed => format!("{connections} connections"),
+            Self::Open { rate_per_s } => format!("{rate_per_s:.0}/s"),
+        }
+    }
+}
+
 /// A run.
 #[derive(Clone, Debug)]
 pub struct Plan {
