@@ -190,11 +190,11 @@ impl SnapshotStore {
     fn prune(&self) -> Result<(), LogError> {
         // What a crash left half-written: there is one writer, and it has just finished.
         for name in disk::names_in(&self.dir)?.iter().filter(|name| name.ends_with(".tmp")) {
-            disk::remove_file(&self.dir.join(name))?;
+            disk::remove_file_unhurried(&self.dir.join(name))?;
         }
         let all = self.list()?;
         let gone = all.len().saturating_sub(SNAPSHOTS_KEPT);
-        all.iter().take(gone).try_for_each(|(_, path)| disk::remove_file(path).map(|_| ()))
+        all.iter().take(gone).try_for_each(|(_, path)| disk::remove_file_unhurried(path))
     }
 
     /// The snapshot in this file, if it is whole and of this log.

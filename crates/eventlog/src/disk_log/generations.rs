@@ -239,5 +239,5 @@ fn seal_one(shared: &Shared, work: Work) -> Result<(), LogError> {
     // The last two hands on the database let go here, outside the lock: closing takes a while.
     drop(replaced);
     drop(work.live);
-    disk::remove_tree(&work.dir.database(engine))
+    disk::remove_tree_unhurried(&work.dir.database(engine))
 }
