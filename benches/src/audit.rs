@@ -27,7 +27,7 @@ pub struct Claims {
 impl Claims {
     /// Adds what the answers of a run said. A repeated answer says nothing new.
     pub fn add(&mut self, tally: &Tally) {
-        for &(id, ending) in &tally.receipts {
+        for &(id, ending) in tally.receipts.iter() {
             match ending {
                 Ending::Granted => self.granted.insert(id),
                 Ending::Waiting => self.waiting.insert(id),

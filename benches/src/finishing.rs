@@ -202,7 +202,7 @@ fn holds(tally: &Tally, run: u32, count: u64) -> Result<Vec<(String, u128)>> {
     let granted = tally.count_in_all(Ending::Granted);
     ensure!(granted == count, "{granted} of {count} customers got a hold on a server that nobody else used");
     let name = |number| Customer { run, thread: 0, number }.to_string();
-    Ok((1..).zip(&tally.receipts).map(|(number, (id, _))| (name(number), *id)).collect())
+    Ok((1..).zip(tally.receipts.iter()).map(|(number, (id, _))| (name(number), *id)).collect())
 }
 
 fn token(server: &Running) -> Result<String> {

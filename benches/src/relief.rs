@@ -231,7 +231,7 @@ mod tests {
             let latency = Duration::from_millis(if (500..slow_until).contains(&ms) { 40 } else { 2 });
             Moment { at: at(ms) + latency, latency, ending: Some(Ending::Granted) }
         };
-        let line = Timeline::of((0..4_000).map(moment).collect());
+        let line = Timeline::of((0..4_000).map(moment));
         let back = back_after(&line, &(at(0)..at(500)), at(1_000)..at(4_000), PATIENCE);
         back.expect("there were enough customers").as_millis()
     }

@@ -230,7 +230,7 @@ mod tests {
         let is_answered =
             |ms: &u64| !(3_000..4_000).contains(ms) || (ms.is_multiple_of(2) && !(3_500..3_550).contains(ms));
         let moment = |ms| Moment { at: at(ms), latency: Duration::ZERO, ending: Some(Ending::Granted) };
-        let line = Timeline::of((0..4_000).filter(is_answered).map(moment).collect());
+        let line = Timeline::of((0..4_000).filter(is_answered).map(moment));
         let seen = Seen::of(&line, at(500), &[at(3_000)..at(4_000)]).expect("there is one");
         let (throughput, stall_ms) = (seen.throughput, seen.stall_ms);
         assert!(throughput.iter().all(|ratio| (0.47..0.48).contains(ratio)), "{throughput:?}");

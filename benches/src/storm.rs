@@ -238,7 +238,7 @@ mod tests {
             let latency = Duration::from_millis(if is_stormy(ms) { 10 } else { 1 });
             Moment { at: at(ms) + latency, latency, ending: Some(Ending::Granted) }
         };
-        let line = Timeline::of((0..4_000).map(moment).collect());
+        let line = Timeline::of((0..4_000).map(moment));
         let load = Load {
             pace: Pace::Closed,
             connections: 1,

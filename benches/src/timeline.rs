@@ -22,7 +22,8 @@ pub(crate) struct Waits {
 
 impl Timeline {
     /// Of these.
-    pub(crate) fn of(mut moments: Vec<Moment>) -> Self {
+    pub(crate) fn of(moments: impl IntoIterator<Item = Moment>) -> Self {
+        let mut moments: Vec<Moment> = moments.into_iter().collect();
         moments.sort_by_key(|moment| moment.at);
         Self(moments)
     }
@@ -94,7 +95,7 @@ mod tests {
     #[test]
     fn a_silence_that_began_before_a_stretch_counts_whole_in_it() {
         let began = Instant::now();
-        let line = Timeline::of([30, 0, 10, 11, 60].map(|at| at_ms(began, at, 1, Some(Ending::Granted))).into());
+        let line = Timeline::of([30, 0, 10, 11, 60].map(|at| at_ms(began, at, 1, Some(Ending::Granted))));
         let stretch = |from, to| began + Duration::from_millis(from)..began + Duration::from_millis(to);
         assert_eq!(line.longest_silence(&stretch(20, 25)).as_millis(), 19);
         assert_eq!(line.longest_silence(&stretch(0, 15)).as_millis(), 19, "it goes on behind the end");

@@ -55,9 +55,29 @@ impl<T> BlockList<T> {
         (0..self.len()).map(|at| self.get(at).expect("every place below the length is taken"))
     }
 
+    /// Gives back the room that its last block has to spare.
+    pub fn shrink_to_fit(&mut self) {
+        self.blocks.last_mut().into_iter().for_each(Vec::shrink_to_fit);
+    }
+
     /// All from `first` on.
     pub fn iter_from(&self, first: usize) -> impl Iterator<Item = &T> {
         self.blocks.iter().skip(first / BLOCK).flatten().skip(first % BLOCK)
+    }
+}
+
+impl<T> Extend<T> for BlockList<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, elements: I) {
+        elements.into_iter().for_each(|element| self.push(element));
+    }
+}
+
+impl<T> IntoIterator for BlockList<T> {
+    type Item = T;
+    type IntoIter = std::iter::Flatten<std::vec::IntoIter<Vec<T>>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.blocks.into_iter().flatten()
     }
 }
 
@@ -76,7 +96,7 @@ mod tests {
     fn a_list_gives_back_what_was_put_in_across_its_blocks() {
         let mut list = BlockList::new();
         assert_eq!((list.len(), list.is_empty(), list.get(0)), (0, true, None));
-        (0..MANY).for_each(|element| list.push(element));
+        list.extend(0..MANY);
         *list.get_mut(BLOCK).expect("it is there") = 5;
         assert_eq!(
             (list.len(), list.get(BLOCK), list.get(MANY - 1), list.get(MANY)),
@@ -87,5 +107,8 @@ mod tests {
         }
         assert_eq!((list.iter().len(), list.iter().copied().nth(MANY - 1)), (MANY, Some(MANY - 1)));
         assert_eq!(list.iter_from(BLOCK + 1).next(), Some(&(BLOCK + 1)));
+        list.shrink_to_fit();
+        list.push(7);
+        assert!(list.into_iter().skip(BLOCK + 1).eq((BLOCK + 1..MANY).chain([7])));
     }
 }

@@ -1,7 +1,8 @@
-//! Where timers live: one vector of nodes with a free list, so that arming allocates nothing of its own. Nodes are
+//! Where timers live: one list of nodes with a free list, so that arming allocates nothing of its own. Nodes are
 //! named by index and linked by index; what the links mean is for `levels` to say.
 
 use super::{Due, TimerId, TimerKey};
+use crate::growth::BlockList;
 use crate::time::Timestamp;
 
 /// The index of no node.
@@ -41,7 +42,7 @@ const _: () = assert!(size_of::<Node>() <= 24);
 /// All nodes, used and free.
 #[derive(Clone, Debug)]
 pub(super) struct Slab {
-    nodes: Vec<Node>,
+    nodes: BlockList<Node>,
     /// Head of the free list: the node freed last is used next, while it is still in the cache.
     free: u32,
     used: usize,
@@ -49,7 +50,7 @@ pub(super) struct Slab {
 
 impl Slab {
     pub(super) const fn new() -> Self {
-        Self { nodes: Vec::new(), free: NIL, used: 0 }
+        Self { nodes: BlockList::new(), free: NIL, used: 0 }
     }
 
     pub(super) const fn used(&self) -> usize {
@@ -102,7 +103,7 @@ impl Slab {
         Due { due: node.due, key: node.key, id: TimerId::of(index) }
     }
 
-    /// Gives back what memory it can: all where nothing is armed, else what the vector has spare.
+    /// Gives back what memory it can: all where nothing is armed, else what the list has to spare.
     pub(super) fn shrink_to_fit(&mut self) {
         if self.used == 0 {
             *self = Self::new();
