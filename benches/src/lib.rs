@@ -20,6 +20,7 @@ pub mod peers;
 pub mod audit;
 mod neighbours;
 pub mod probe;
+mod pulse;
 mod visit;
 
 mod callgrind;

@@ -6,6 +6,7 @@ use crate::goals::{Goal, Row, Spread};
 use crate::load::Pace;
 use crate::probe::{Disk, Probe};
 use crate::process::Programs;
+use crate::pulse::Pulse;
 use crate::visit::{Load, Visit, Visitor, Workload};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,7 +56,7 @@ impl Run {
         let bar = ProgressBar::new_spinner();
         bar.set_style(ProgressStyle::with_template("{spinner} {elapsed_precise} {msg}")?);
         bar.enable_steady_tick(Duration::from_millis(200));
-        let visitor = Visitor { programs, place, memory: in_memory(), seed: size.seed, made: 0 };
+        let visitor = Visitor { programs, place, memory: in_memory(), seed: size.seed, made: 0, pulse: Pulse::begin() };
         Ok(Self { size, visitor, probe: Probe::default(), bar, rows: Vec::new(), kept: Vec::new(), notes: Vec::new() })
     }
 
@@ -91,12 +92,11 @@ impl Run {
         loop {
             let visit = self.visit_once(who, what, load)?;
             match &visit.doubt {
-                Some(doubt) if tries < self.size.tries => self.note(format!(
-                    "{}, {}, {}: done again, for {doubt}.",
-                    who.words(),
-                    what.name,
-                    load.pace.words(load.connections)
-                )),
+                Some(doubt) if tries < self.size.tries => {
+                    let pace = load.pace.words(load.connections);
+                    let also = visit.stood_still.map(|still| format!(" ({still})")).unwrap_or_default();
+                    self.note(format!("{}, {}, {pace}: done again, for {doubt}{also}.", who.words(), what.name));
+                }
                 _ => return Ok(visit),
             }
             tries += 1;

@@ -136,7 +136,12 @@ pub(crate) fn measure(run: &mut Run) -> Result<()> {
     claims.add(&measured.tally);
     audited(server, &claims)?;
     let usual_from = measured.began + load.warm_up;
-    let seen = Seen::of(&Timeline::of(measured.tally.moments), usual_from, &made);
+    let stills = run.visitor("what came of it").pulse.stills(&(measured.began..Instant::now()));
+    let line = Timeline::of(measured.tally.moments);
+    let seen = Seen::of(&line, usual_from, &made, stills.as_deref().unwrap_or_default());
+    if let (Ok(seen), Some(stills)) = (&seen, &stills) {
+        run.note(words(&line, &made, stills, seen));
+    }
     rows(run, seen, &made, doubt);
     Ok(())
 }
@@ -161,7 +166,7 @@ struct Seen {
 impl Seen {
     /// # Errors
     /// In words, what is missing.
-    fn of(line: &Timeline, from: Instant, made: &[Range<Instant>]) -> Result<Self, String> {
+    fn of(line: &Timeline, from: Instant, made: &[Range<Instant>], stills: &[Range<Instant>]) -> Result<Self, String> {
         let made: Vec<&Range<Instant>> = made.iter().filter(|window| window.start > from).collect();
         let ends = std::iter::once(from).chain(made.iter().map(|window| window.end));
         // Between one snapshot and the next. Behind the last one the run is stopped.
@@ -178,12 +183,14 @@ impl Seen {
             throughput.push(line.served(window) as f64 / took.as_secs_f64() / usual);
             // A shorter time without one has shorter silences: the comparison is the harder for it.
             let length = took.min(longest / PIECES_AT_LEAST);
-            let silences =
-                calm.iter().flat_map(|stretch| pieces(stretch, length)).map(|piece| line.longest_silence(&piece));
+            let silences = calm
+                .iter()
+                .flat_map(|stretch| pieces(stretch, length))
+                .map(|piece| line.longest_silence(&piece, stills));
             // The middle one: a hiccup of the machine in one of them must not excuse a stall.
             let usual = Spread::of(silences.map(|silence| silence.as_secs_f64()));
             let usual = usual.ok_or("there was hardly a time without a snapshot")?;
-            let silence = line.longest_silence(window).as_secs_f64();
+            let silence = line.longest_silence(window, stills).as_secs_f64();
             stall_ms.push((silence - usual.median).max(0.0) * 1_000.0);
         }
         if throughput.is_empty() {
@@ -191,6 +198,21 @@ impl Seen {
         }
         Ok(Self { throughput, stall_ms })
     }
+}
+
+/// What the stalls would have been with the machine's own stops.
+fn words(line: &Timeline, made: &[Range<Instant>], stills: &[Range<Instant>], seen: &Seen) -> String {
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let listed = |all: Vec<f64>| all.iter().map(|ms| format!("{ms:.0}")).collect::<Vec<_>>().join(", ");
+    let raw = listed(made.iter().map(|window| ms(line.longest_silence(window, &[]))).collect());
+    let at_once = stills.iter().map(|still| still.end - still.start).max().unwrap_or_default();
+    format!(
+        "G18: silences of {raw} ms while a snapshot was taken. The machine itself stood still {} times in the run, \
+         {:.0} ms at once at most; without that, and beyond what is usual: {} ms.",
+        stills.len(),
+        ms(at_once),
+        listed(seen.stall_ms.clone())
+    )
 }
 
 /// As many pieces of that length as fit.
@@ -231,11 +253,11 @@ mod tests {
             |ms: &u64| !(3_000..4_000).contains(ms) || (ms.is_multiple_of(2) && !(3_500..3_550).contains(ms));
         let moment = |ms| Moment { at: at(ms), latency: Duration::ZERO, ending: Some(Ending::Granted) };
         let line = Timeline::of((0..4_000).filter(is_answered).map(moment));
-        let seen = Seen::of(&line, at(500), &[at(3_000)..at(4_000)]).expect("there is one");
+        let seen = Seen::of(&line, at(500), &[at(3_000)..at(4_000)], &[]).expect("there is one");
         let (throughput, stall_ms) = (seen.throughput, seen.stall_ms);
         assert!(throughput.iter().all(|ratio| (0.47..0.48).contains(ratio)), "{throughput:?}");
         assert!(stall_ms.iter().all(|ms| (50.5..51.5).contains(ms)), "{stall_ms:?}");
-        assert!(Seen::of(&line, at(500), &[]).is_err());
-        assert!(Seen::of(&line, at(2_900), &[at(3_000)..at(4_000)]).is_err(), "nothing to compare with");
+        assert!(Seen::of(&line, at(500), &[], &[]).is_err());
+        assert!(Seen::of(&line, at(2_900), &[at(3_000)..at(4_000)], &[]).is_err(), "nothing to compare with");
     }
 }

@@ -1,6 +1,7 @@
 //! What ended when: the ends of a run on a line of time, for figures about a stretch of it.
 
 use crate::load::tally::{Ending, Moment};
+use crate::pulse;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -47,13 +48,16 @@ impl Timeline {
         before.iter().filter(|moment| moment.ending == Some(Ending::Granted)).count() as u64
     }
 
-    /// The longest time without any answer that touches a stretch. It counts whole, also where it began before.
-    pub(crate) fn longest_silence(&self, stretch: &Range<Instant>) -> Duration {
+    /// The longest time without any answer that touches a stretch. It counts whole, also where it began before, but for
+    /// what of it the machine itself stood still.
+    pub(crate) fn longest_silence(&self, stretch: &Range<Instant>, stills: &[Range<Instant>]) -> Duration {
         let from = self.0.partition_point(|moment| moment.at < stretch.start).saturating_sub(1);
         let to = self.0.partition_point(|moment| moment.at < stretch.end).saturating_add(1);
         let touching = self.0.get(from..to.min(self.0.len())).unwrap_or_default();
-        let gaps = touching.iter().zip(touching.iter().skip(1)).map(|(one, next)| next.at - one.at);
-        gaps.max().unwrap_or_default()
+        let gaps = touching.iter().zip(touching.iter().skip(1)).map(|(one, next)| one.at..next.at);
+        let silent =
+            |gap: Range<Instant>| (gap.end - gap.start).saturating_sub(pulse::together(&pulse::common(stills, &[gap])));
+        gaps.map(silent).max().unwrap_or_default()
     }
 
     /// What those went through who came in a stretch. Who was not served counts with the whole of `patience`: whoever
@@ -97,10 +101,13 @@ mod tests {
         let began = Instant::now();
         let line = Timeline::of([30, 0, 10, 11, 60].map(|at| at_ms(began, at, 1, Some(Ending::Granted))));
         let stretch = |from, to| began + Duration::from_millis(from)..began + Duration::from_millis(to);
-        assert_eq!(line.longest_silence(&stretch(20, 25)).as_millis(), 19);
-        assert_eq!(line.longest_silence(&stretch(0, 15)).as_millis(), 19, "it goes on behind the end");
-        assert_eq!(line.longest_silence(&stretch(1, 10)).as_millis(), 10);
-        assert_eq!(line.longest_silence(&stretch(90, 99)).as_millis(), 0, "nobody came any more");
+        let silence = |from, to, stills: &[_]| line.longest_silence(&stretch(from, to), stills);
+        assert_eq!(silence(20, 25, &[]).as_millis(), 19);
+        assert_eq!(silence(0, 15, &[]).as_millis(), 19, "it goes on behind the end");
+        assert_eq!(silence(1, 10, &[]).as_millis(), 10);
+        assert_eq!(silence(90, 99, &[]).as_millis(), 0, "nobody came any more");
+        let still = [stretch(5, 13), stretch(20, 25)];
+        assert_eq!(silence(20, 25, &still).as_millis(), 12, "nobody could have answered for seven of them");
         assert_eq!((line.served(&stretch(0, 12)), line.served(&stretch(60, 61))), (3, 1));
     }
 

@@ -9,11 +9,12 @@ use crate::load::{self, Measured, Pace, Plan};
 use crate::neighbours::{self, Watch};
 use crate::operator::Stock;
 use crate::process::{How, Programs, Running};
+use crate::pulse::Pulse;
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Holds of the bench outlast it: what expires meanwhile would have to be told from what was lost.
@@ -102,6 +103,8 @@ pub(crate) struct Visit {
     pub(crate) cpu_us_per_request: f64,
     /// The share of all processors that other programs took meanwhile.
     pub(crate) others: f64,
+    /// What kept the whole machine from working meanwhile, in words, if anything did.
+    pub(crate) stood_still: Option<String>,
     /// Why it should not be believed, if so.
     pub(crate) doubt: Option<String>,
     /// What was audited, in words.
@@ -132,6 +135,8 @@ pub(crate) struct Visitor {
     pub(crate) seed: u64,
     /// Directories made and loads sent.
     pub(crate) made: u32,
+    /// Watches for stops of the machine itself.
+    pub(crate) pulse: Pulse,
 }
 
 impl Visitor {
@@ -206,6 +211,7 @@ impl Visitor {
         let before = running.cpu()?;
         let watch = Watch::begin(before)?;
         let measured = self.send(&running, what, load)?;
+        let stood_still = self.stood_still(&measured);
         let after = running.cpu()?;
         let (cpu, others) = (after.saturating_sub(before), watch.others(after)?);
         let failed = measured.tally.count_in_all(Ending::Failed);
@@ -217,7 +223,23 @@ impl Visitor {
         let cpu_us_per_request = cpu.as_secs_f64() * 1e6 / requests.max(1) as f64;
         let doubt = neighbours::doubt(others).or_else(|| doubt(load, &measured));
         let workload = what.name;
-        Ok(Visit { contestant: who, workload, load, measured, cpu_us_per_request, others, doubt, audited, reread })
+        Ok(Visit {
+            contestant: who,
+            workload,
+            load,
+            measured,
+            cpu_us_per_request,
+            others,
+            stood_still,
+            doubt,
+            audited,
+            reread,
+        })
+    }
+
+    /// Whether the machine itself stood still since a measurement began, in words.
+    pub(crate) fn stood_still(&self, measured: &Measured) -> Option<String> {
+        self.pulse.words(&(measured.began..Instant::now()))
     }
 
     /// Audits a contestant against what its answers said, stops it, and removes what it left.

@@ -14,7 +14,7 @@ mod connection;
 mod open;
 mod timer;
 
-use crate::cores::Cores;
+use crate::cores::{self, Cores};
 use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
@@ -22,7 +22,6 @@ use schedule::Schedule;
 use source::Source;
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::process::Stdio;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
@@ -229,15 +228,8 @@ fn work(plan: &Plan, index: usize, source: Box<dyn Source>, all_connected: &Barr
     Ok(Harvest { tally: thread.tally.take(), lag_us: thread.lag_us.borrow().clone(), began, cpu })
 }
 
-/// Lets the calling thread run whenever it is ready, before the servers that share its processors: on a machine of its
-/// own a generator would not wait for them either, and what is sent late was not the load that was asked for. It needs a
-/// right that not everybody has, and util-linux; without them the run's lag says whether there is a figure.
-fn go_first() {
-    let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
-    let mut asked = std::process::Command::new("chrt");
-    asked.args(["--rr", "--pid", "1", &thread]).stdout(Stdio::null()).stderr(Stdio::null());
-    let _granted_or_not = asked.status();
-}
+/// The lowest of the priorities that go before everybody.
+const PRIORITY: u32 = 1;
 
 type Prepared = (tokio::runtime::Runtime, Vec<connection::Connection>, Schedule);
 
@@ -259,7 +251,9 @@ fn prepare(plan: &Plan, index: usize) -> Result<Prepared> {
         Pace::Closed => Schedule::default(),
         // Poisson processes add up: each thread draws its own part.
         Pace::Open { rate_per_s } => {
-            go_first();
+            // On a machine of its own a generator would not wait for servers, and what is sent late was not the load that
+            // was asked for. Where it may not, the run's lag says whether there is a figure.
+            let _granted_or_not = cores::go_first(PRIORITY);
             let (seed, rate) = (plan.seed.wrapping_add(index as u64), rate_per_s / plan.threads.max(1) as f64);
             Schedule::poisson(seed, rate, plan.warm_up + plan.length)
         }

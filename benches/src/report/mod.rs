@@ -46,6 +46,8 @@ struct VisitBody<'a> {
     endings: BTreeMap<&'static str, EndingBody>,
     cpu_us_per_request: f64,
     other_programs: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stood_still: Option<&'a str>,
     generator_busiest_thread: f64,
     generator_lag_us_p99: Option<u64>,
     turned_away: u64,
@@ -97,6 +99,7 @@ impl<'a> VisitBody<'a> {
             endings: Ending::ALL.into_iter().filter_map(ending).collect(),
             cpu_us_per_request: visit.cpu_us_per_request,
             other_programs: visit.others,
+            stood_still: visit.stood_still.as_deref(),
             generator_busiest_thread: measured.busiest_thread,
             generator_lag_us_p99: offered_per_s.map(|_| measured.lag_us.value_at_quantile(0.99)),
             turned_away: tally.turned_away,

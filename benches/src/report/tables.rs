@@ -70,7 +70,8 @@ fn print_visits(kept: &[(String, Visit)]) {
     println!("{table}");
     for (scene, visit) in kept {
         if let Some(doubt) = &visit.doubt {
-            println!("{scene}, {}: {doubt}.", visit.contestant.words());
+            let also = visit.stood_still.as_ref().map(|still| format!(" ({still})")).unwrap_or_default();
+            println!("{scene}, {}: {doubt}{also}.", visit.contestant.words());
         }
     }
 }
