@@ -4,13 +4,15 @@
 //! same runs as a task, because a thread would work outside of that clock's time.
 
 pub mod gather;
+mod intake;
 pub(crate) mod receipts;
 
-use crate::limits::{COMMITTER_QUEUE, GROUP_TURNS_MAX, RELEASE_QUEUE};
+use crate::limits::{COMMITTER_QUEUE, RELEASE_QUEUE};
 use crate::mailbox::Caller;
 use crate::shell::{Handover, Reply};
 use eventlog::{Chain, ChainPoint, EventLog, RecordNo};
 use gather::{Action, Gather, StopReason};
+use intake::Batches;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -64,10 +66,12 @@ pub(crate) fn spawn(
     chain: Chain,
     after: AfterCommit,
 ) -> std::io::Result<(mpsc::Sender<ToCommitter>, mpsc::Receiver<Committed>)> {
-    let (to_committer, inbox) = mpsc::channel(COMMITTER_QUEUE);
+    let (to_committer, handed_over) = mpsc::channel(COMMITTER_QUEUE);
+    let (intake, inbox) = intake::intake(handed_over);
     let (outbox, committed) = mpsc::channel(RELEASE_QUEUE);
     let last_words = outbox.clone();
     let committer = Committer { log, gather: Gather::new(chain), inbox, outbox, after, close: None, stopped: false };
+    tokio::spawn(intake.run());
     match on {
         CommitOn::Thread => {
             std::thread::Builder::new().name(name).spawn(move || {
@@ -118,7 +122,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 struct Committer {
     log: Box<dyn EventLog>,
     gather: Gather<Caller>,
-    inbox: mpsc::Receiver<ToCommitter>,
+    inbox: Batches,
     outbox: mpsc::Sender<Committed>,
     after: AfterCommit,
     close: Option<oneshot::Sender<()>>,
@@ -127,9 +131,10 @@ struct Committer {
 
 impl Committer {
     async fn run(mut self) {
-        let mut taken = Vec::with_capacity(GROUP_TURNS_MAX);
-        while self.close.is_none() && self.inbox.recv_many(&mut taken, GROUP_TURNS_MAX).await > 0 {
-            for message in taken.drain(..) {
+        while self.close.is_none()
+            && let Some(batch) = self.inbox.next().await
+        {
+            for message in batch {
                 match message {
                     ToCommitter::Handover(handover) => self.gather.submit(handover),
                     ToCommitter::Close(done) => self.close = Some(done),
@@ -141,9 +146,7 @@ impl Committer {
                 }
             }
             if self.stopped {
-                // From here on every sender finds the channel closed: nothing more gets in.
-                self.inbox.close();
-                self.refuse_the_rest().await;
+                // Nothing more is taken: whoever hands over is told by the intake.
                 return;
             }
         }
@@ -180,19 +183,6 @@ impl Committer {
             Action::Stop(reason) => {
                 self.stopped = true;
                 self.outbox.send(Committed::Stopped(reason)).await.is_ok()
-            }
-        }
-    }
-
-    /// Whoever got into the queue before it closed is told that nobody knows.
-    async fn refuse_the_rest(&mut self) {
-        while let Ok(message) = self.inbox.try_recv() {
-            if let ToCommitter::Handover(handover) = message {
-                let replies = handover
-                    .replies
-                    .into_iter()
-                    .map(|(caller, _)| (caller, Err(crate::error::SubmitError::OutcomeUnknown)));
-                let _nobody_listens = self.outbox.send(Committed::Dismissed(replies.collect())).await;
             }
         }
     }
