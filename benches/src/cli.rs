@@ -217,11 +217,15 @@ fn measure(args: &BenchArgs, programs: Programs, parts: &[fn(&mut Run) -> Result
     let place = args.shape.place.clone().unwrap_or_else(|| out.join("data"));
     std::fs::create_dir_all(&out).with_context(|| format!("{} cannot be made", out.display()))?;
     raise_file_limit();
+    std::fs::create_dir_all(&place).with_context(|| format!("{} cannot be made", place.display()))?;
+    // Of this run alone: one that was killed leaves its servers' data behind.
+    let place = tempfile::Builder::new().prefix("run-").tempdir_in(&place)?.keep();
     let mut run = Run::new(args.shape.size(), programs, place.clone())?;
     let measured = parts.iter().try_for_each(|part| part(&mut run));
     run.end_progress();
     measured?;
     report::write(&run, &out, &place)?;
+    let _kept_where_something_is_left = std::fs::remove_dir(&place);
     report::print(&run);
     println!("Report, distributions and plots: {}", out.display());
     Ok(())
