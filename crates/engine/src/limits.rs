@@ -30,6 +30,9 @@ pub const COMMITTER_QUEUE: usize = 1_024;
 /// Turns one commit takes at most, however small they are.
 pub const GROUP_TURNS_MAX: usize = 512;
 
+/// Requests for which a commit begins without another look at who else is ready: among so many, what it costs is little.
+pub const WORTH_A_COMMIT: usize = 64;
+
 /// Bytes of events one commit takes at most, besides what the last turn adds. Far more than any disk is better at
 /// writing at once, and far below the most records a group can have.
 pub const GROUP_BYTES_MAX: usize = 8 << 20;

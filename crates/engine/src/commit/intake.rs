@@ -7,7 +7,7 @@
 
 use super::ToCommitter;
 use crate::error::SubmitError;
-use crate::limits::GROUP_TURNS_MAX;
+use crate::limits::{GROUP_TURNS_MAX, WORTH_A_COMMIT};
 use tokio::sync::mpsc;
 
 /// The side of the actors.
@@ -46,11 +46,16 @@ impl Intake {
             if self.ready.recv().await.is_none() {
                 break;
             }
-            tokio::task::yield_now().await;
-            while batch.len() < GROUP_TURNS_MAX
-                && let Ok(further) = self.handed_over.try_recv()
-            {
-                batch.push(further);
+            // As long as letting others go first brings more.
+            let mut seen = 0;
+            while seen < requests_in(&batch).min(WORTH_A_COMMIT) {
+                seen = requests_in(&batch);
+                tokio::task::yield_now().await;
+                while batch.len() < GROUP_TURNS_MAX
+                    && let Ok(further) = self.handed_over.try_recv()
+                {
+                    batch.push(further);
+                }
             }
             if let Err(unsent) = self.batches.send(std::mem::take(&mut batch)).await {
                 batch = unsent.0;
@@ -64,6 +69,16 @@ impl Intake {
             refuse(late);
         }
     }
+}
+
+/// Callers who are answered once these are durable.
+fn requests_in(batch: &[ToCommitter]) -> usize {
+    let of_one = |message: &ToCommitter| match message {
+        ToCommitter::Handover(handover) => handover.replies.len(),
+        // Who asks that the log be closed waits too.
+        ToCommitter::Close(_) => 1,
+    };
+    batch.iter().map(of_one).sum()
 }
 
 fn refuse(message: ToCommitter) {
