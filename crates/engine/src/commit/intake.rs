@@ -5,7 +5,7 @@
 //! it can take more, and whoever is ready to run on the runtime's thread goes first: reads a socket, takes a turn, hands
 //! over. There is no timer: a client alone waits for one look at the sockets.
 
-use super::ToCommitter;
+use super::{Committed, ToCommitter};
 use crate::error::SubmitError;
 use crate::limits::{GROUP_TURNS_MAX, WORTH_A_COMMIT};
 use tokio::sync::mpsc;
@@ -15,6 +15,7 @@ pub(super) struct Intake {
     handed_over: mpsc::Receiver<ToCommitter>,
     ready: mpsc::Receiver<()>,
     batches: mpsc::Sender<Vec<ToCommitter>>,
+    outbox: mpsc::Sender<Committed>,
 }
 
 /// The side of the committer.
@@ -23,11 +24,11 @@ pub(super) struct Batches {
     batches: mpsc::Receiver<Vec<ToCommitter>>,
 }
 
-/// Both sides.
-pub(super) fn intake(handed_over: mpsc::Receiver<ToCommitter>) -> (Intake, Batches) {
+/// Both sides. `outbox` is the committer's.
+pub(super) fn intake(handed_over: mpsc::Receiver<ToCommitter>, outbox: mpsc::Sender<Committed>) -> (Intake, Batches) {
     // The committer is ready for one batch at a time.
     let ((said, ready), (batches, taken)) = (mpsc::channel(1), mpsc::channel(1));
-    (Intake { handed_over, ready, batches }, Batches { ready: said, batches: taken })
+    (Intake { handed_over, ready, batches, outbox }, Batches { ready: said, batches: taken })
 }
 
 impl Batches {
@@ -42,7 +43,7 @@ impl Intake {
     /// Passes on what is handed over until the committer has gone, or nobody is left who hands over.
     pub(super) async fn run(mut self) {
         let mut batch = Vec::new();
-        while self.handed_over.recv_many(&mut batch, GROUP_TURNS_MAX).await > 0 {
+        while self.is_handed_some(&mut batch).await {
             if self.ready.recv().await.is_none() {
                 break;
             }
@@ -62,12 +63,30 @@ impl Intake {
                 break;
             }
         }
-        // From here on every sender finds the channel closed. Whoever got in before is told that nobody knows.
+        // From here on every sender finds the channel closed.
         self.handed_over.close();
-        batch.into_iter().for_each(refuse);
-        while let Some(late) = self.handed_over.recv().await {
-            refuse(late);
+        while self.refuse(&mut batch).await && self.handed_over.recv_many(&mut batch, GROUP_TURNS_MAX).await > 0 {}
+    }
+
+    /// Waits for whoever hands over. False when nobody will any more, or the committer has gone: whoever completes its
+    /// work ends only after this.
+    async fn is_handed_some(&mut self, batch: &mut Vec<ToCommitter>) -> bool {
+        tokio::select! {
+            biased;
+            count = self.handed_over.recv_many(batch, GROUP_TURNS_MAX) => count > 0,
+            () = self.batches.closed() => false,
         }
+    }
+
+    /// Whoever got in before is told that nobody knows: behind what the committer said last, so that they find the engine
+    /// saying why.
+    async fn refuse(&self, batch: &mut Vec<ToCommitter>) -> bool {
+        let callers = batch.drain(..).flat_map(|message| match message {
+            ToCommitter::Handover(handover) => handover.replies,
+            ToCommitter::Close(_) => Vec::new(),
+        });
+        let dismissed = callers.map(|(caller, _)| (caller, Err(SubmitError::OutcomeUnknown))).collect();
+        self.outbox.send(Committed::Dismissed(dismissed)).await.is_ok()
     }
 }
 
@@ -81,21 +100,16 @@ fn requests_in(batch: &[ToCommitter]) -> usize {
     batch.iter().map(of_one).sum()
 }
 
-fn refuse(message: ToCommitter) {
-    if let ToCommitter::Handover(handover) = message {
-        handover.replies.into_iter().for_each(|(caller, _)| caller.answer(Err(SubmitError::OutcomeUnknown)));
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::StopReason;
     use super::*;
     use tokio::sync::oneshot;
 
     #[tokio::test]
     async fn whoever_is_ready_to_hand_over_shares_the_batch_and_whoever_comes_later_the_next() {
         let (to_committer, handed_over) = mpsc::channel(16);
-        let (intake, mut batches) = intake(handed_over);
+        let (intake, mut batches) = intake(handed_over, mpsc::channel(1).0);
         tokio::spawn(intake.run());
         let hand_over = || {
             let to_committer = to_committer.clone();
@@ -113,13 +127,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn when_the_committer_has_gone_its_outbox_ends_though_others_could_still_hand_over() {
+        let (to_committer, handed_over) = mpsc::channel(1);
+        let (outbox, mut committed) = mpsc::channel(1);
+        let (intake, batches) = intake(handed_over, outbox);
+        let running = tokio::spawn(intake.run());
+        tokio::task::yield_now().await;
+        drop(batches);
+        assert!(running.await.is_ok());
+        assert!(matches!(committed.recv().await, Some(Committed::Dismissed(nobody)) if nobody.is_empty()));
+        assert!(committed.recv().await.is_none() && to_committer.is_closed());
+    }
+
+    #[tokio::test]
     async fn when_the_committer_has_gone_nobody_can_hand_over_any_more() {
         let (to_committer, handed_over) = mpsc::channel(16);
-        let (intake, batches) = intake(handed_over);
-        drop(batches);
+        let (outbox, mut committed) = mpsc::channel(1);
+        let (intake, batches) = intake(handed_over, outbox.clone());
+        assert!(outbox.send(Committed::Stopped(StopReason::Fenced)).await.is_ok());
+        drop((batches, outbox));
         let (done, closed) = oneshot::channel();
         assert!(to_committer.send(ToCommitter::Close(done)).await.is_ok(), "it got in before");
-        intake.run().await;
-        assert!(closed.await.is_err() && to_committer.is_closed());
+        tokio::spawn(intake.run());
+        assert!(
+            matches!(committed.recv().await, Some(Committed::Stopped(StopReason::Fenced))),
+            "the reason comes first"
+        );
+        assert!(matches!(committed.recv().await, Some(Committed::Dismissed(_))));
+        assert!(committed.recv().await.is_none() && closed.await.is_err() && to_committer.is_closed());
     }
 }

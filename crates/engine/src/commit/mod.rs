@@ -67,8 +67,8 @@ pub(crate) fn spawn(
     after: AfterCommit,
 ) -> std::io::Result<(mpsc::Sender<ToCommitter>, mpsc::Receiver<Committed>)> {
     let (to_committer, handed_over) = mpsc::channel(COMMITTER_QUEUE);
-    let (intake, inbox) = intake::intake(handed_over);
     let (outbox, committed) = mpsc::channel(RELEASE_QUEUE);
+    let (intake, inbox) = intake::intake(handed_over, outbox.clone());
     let last_words = outbox.clone();
     let committer = Committer { log, gather: Gather::new(chain), inbox, outbox, after, close: None, stopped: false };
     tokio::spawn(intake.run());
