@@ -4,6 +4,7 @@ use crate::problem::{Code, Problem, refused};
 use crate::wire::item::ItemBody;
 use crate::wire::order::OrderBody;
 use crate::wire::reservation::ReservationBody;
+use crate::wire::rush;
 use axum::body::Body as HttpBody;
 use axum::response::Response;
 use domain::time::Timestamp;
@@ -88,6 +89,11 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
         // Our bodies are strings and numbers under string names: they always are JSON.
         return axum::response::IntoResponse::into_response(Problem::new(Code::Internal, "an answer is not JSON"));
     }
+    json_written(status, bytes)
+}
+
+/// The same of JSON that is written already.
+fn json_written(status: StatusCode, bytes: Vec<u8>) -> Response {
     let mut response = Response::new(HttpBody::from(bytes));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -170,10 +176,17 @@ pub(crate) fn order_tag(view: &OrderView) -> String {
     format!("W/\"{}\"", view.changed)
 }
 
+/// A reservation.
+pub(crate) fn reservation_json(status: StatusCode, view: &ReservationView) -> Response {
+    match rush::in_one_piece(view) {
+        Some(written) => json_written(status, written),
+        None => json(status, &ReservationBody::from(view)),
+    }
+}
+
 /// A reservation as the answer to a command.
 pub(crate) fn reservation_response(status: StatusCode, told: &Told<ReservationView>) -> Response {
-    let response = json(status, &ReservationBody::from(&*told.view));
-    marked(response, told.origin)
+    marked(reservation_json(status, &told.view), told.origin)
 }
 
 /// An order as the answer to a command.

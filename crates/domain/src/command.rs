@@ -9,6 +9,7 @@ use crate::payment::{Offer, PaymentReport, Provider, SettledBy};
 use crate::policy::{ItemSpec, SettingsPatch};
 use crate::text::{CustomerId, PaymentId, Reason};
 use crate::units::{Quantity, StockChange};
+use core::fmt::{Display, Write as _};
 
 /// A command as the item judges it: validated, with its idempotency hashes if it came with a key.
 #[derive(Clone, Debug)]
@@ -250,8 +251,16 @@ impl Command {
 }
 
 /// Text that says one thing one way: every part ends with a character that no part can hold.
-#[derive(Default)]
 pub(crate) struct Canon(String);
+
+/// Room for what most commands say.
+const USUAL_BYTES: usize = 64;
+
+impl Default for Canon {
+    fn default() -> Self {
+        Self(String::with_capacity(USUAL_BYTES))
+    }
+}
 
 impl Canon {
     /// The keyed hash of what it says.
@@ -265,8 +274,9 @@ impl Canon {
         self
     }
 
-    pub(crate) fn number<N: Copy + ToString>(&mut self, number: N) -> &mut Self {
-        self.word(&number.to_string())
+    pub(crate) fn number<N: Copy + Display>(&mut self, number: N) -> &mut Self {
+        write!(self.0, "{number}").expect("a text grows as long as there is memory");
+        self.word("")
     }
 
     pub(crate) fn flag(&mut self, flag: bool) -> &mut Self {

@@ -1,7 +1,8 @@
 //! Reservations: reserve, read, cancel, extend.
 
 use crate::answer::{
-    KeptBy, Told, answered, json, located, not_modified, reservation, reservation_response, reservation_tag, tagged,
+    KeptBy, Told, answered, located, not_modified, reservation, reservation_json, reservation_response,
+    reservation_tag, tagged,
 };
 use crate::app::{App, SharedApp};
 use crate::extract::body::JsonBody;
@@ -13,7 +14,7 @@ use crate::extract::path::{ItemPath, ReservationPath, claim};
 use crate::extract::receipt::Receipts;
 use crate::limits::PREFER_ASK_EVERY;
 use crate::problem::Problem;
-use crate::wire::reservation::ReservationBody;
+use crate::wire::rush::address;
 use crate::wire::shop::ReserveAsked;
 use axum::extract::State;
 use axum::response::Response;
@@ -54,8 +55,7 @@ pub(crate) async fn reserve(
         | StateView::Expired
         | StateView::Lapsed(_) => StatusCode::CREATED,
     };
-    let location = format!("/v1/reservations/{}", told.view.id);
-    Ok(receipt.onto(located(reservation_response(status, &told), location)))
+    Ok(receipt.onto(located(reservation_response(status, &told), address(told.view.id))))
 }
 
 /// The item that a request asks for a unit of, where it is [`reserve`] that answers it and its name is spelled plainly.
@@ -127,7 +127,7 @@ pub(super) async fn read(
     let mut response = if conditions.has_seen(&etag) {
         not_modified(etag, KeptBy::Owner)
     } else {
-        tagged(json(StatusCode::OK, &ReservationBody::from(&*told.view)), etag, KeptBy::Owner)
+        tagged(reservation_json(StatusCode::OK, &told.view), etag, KeptBy::Owner)
     };
     if let Some(wait) = waited
         && let Ok(applied) = HeaderValue::try_from(format!("wait={}", wait.as_secs()))

@@ -14,6 +14,7 @@ pub(crate) mod item;
 pub(crate) mod order;
 pub(crate) mod refund;
 pub(crate) mod reservation;
+pub(crate) mod rush;
 pub(crate) mod shop;
 
 pub(crate) mod operator;

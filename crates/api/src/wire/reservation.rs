@@ -80,7 +80,7 @@ fn order_path<S: serde::Serializer>(id: &Option<OrderId>, serializer: S) -> Resu
 
 /// How long a waiting client should wait before it looks again: a tenth of what is left, within bounds. Computed from
 /// the view alone, so that a replayed answer says the same.
-fn poll_after_ms(estimated_wait_s: u32) -> u64 {
+pub(super) fn poll_after_ms(estimated_wait_s: u32) -> u64 {
     u64::from(estimated_wait_s).saturating_mul(100).clamp(POLL_AFTER_MS_MIN, POLL_AFTER_MS_MAX)
 }
 

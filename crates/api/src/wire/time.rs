@@ -11,7 +11,7 @@ pub(crate) struct Rfc3339(pub(crate) Timestamp);
 
 impl Rfc3339 {
     /// The text, digit by digit: nearly every answer has three of these, and a formatter takes ten times as long.
-    fn text(self) -> [u8; 24] {
+    pub(super) fn text(self) -> [u8; 24] {
         // Timestamp::MAX fits. The last day of the year 9999 is beyond jiff and shown as the instant before it.
         let millis = i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX);
         let instant = jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX);

@@ -39,6 +39,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The partition that a sku belongs to: the first 8 bytes of its BLAKE3 hash, little-endian, modulo the count.
 #[must_use]
 pub fn partition_of(sku: &Sku, partition_count: u16) -> PartitionNo {
+    if partition_count <= 1 {
+        // Asked at every request: nothing to hash where there is nothing to choose.
+        return PartitionNo(0);
+    }
     of_hash(&blake3::hash(sku.as_str().as_bytes()), partition_count)
 }
 

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 const EVENT_DECODE_LIMIT: usize = 64 * 1024;
 
 /// Room for the body of an event that is written often: hashes of 32 bytes, a customer, some numbers.
-const USUAL_BODY_BYTES: usize = 128;
+pub(crate) const USUAL_BODY_BYTES: usize = 128;
 
 /// How many bytes decoding state may claim for each byte there is. A number takes one byte at least and claims
 /// eight, so right bytes never need more; a damaged length cannot ask for much more than the bytes that hold it.
@@ -77,7 +77,7 @@ pub(crate) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-fn encode_onto<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
+pub(crate) fn encode_onto<T: Serialize>(value: &T, bytes: &mut Vec<u8>) {
     // Our stored shapes hold numbers, texts, options and lists of them: bincode can encode all of these.
     bincode::serde::encode_into_std_write(value, bytes, bincode::config::standard())
         .expect("a stored shape can be encoded");

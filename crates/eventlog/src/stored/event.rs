@@ -2,7 +2,7 @@
 
 use super::payment;
 use super::value::{CaptureV1, IdempotencyV1, MoneyV1, SettingsV1, SettingsV2, at, checked, quantity, units};
-use crate::codec::{CodecError, Kind, from_bytes, to_bytes};
+use crate::codec::{CodecError, Kind, USUAL_BODY_BYTES, encode_onto, from_bytes};
 use crate::record::RawEvent;
 use domain::command::WaitlistChoice;
 use domain::event::{ClosedBy, Event, LapseReason, OpenedBy, PartDecision, Recorded};
@@ -146,7 +146,18 @@ struct PartHeldV1 {
 
 /// A body: the idempotency hashes, if any, and what the kind says.
 pub(super) fn body<T: Serialize>(idempotency: Option<Idempotency>, shape: T) -> Vec<u8> {
-    to_bytes(&(idempotency.map(IdempotencyV1::from), shape))
+    let mut bytes = Vec::with_capacity(USUAL_BODY_BYTES);
+    // The bytes of `Option<IdempotencyV1>`, not one at a time.
+    match idempotency {
+        Some(Idempotency { request, content }) => {
+            bytes.push(1);
+            bytes.extend_from_slice(&{ request.0 }.to_le_bytes());
+            bytes.extend_from_slice(&{ content.0 }.to_le_bytes());
+        }
+        None => bytes.push(0),
+    }
+    encode_onto(&shape, &mut bytes);
+    bytes
 }
 
 pub(crate) const fn lapse_to(reason: LapseReason) -> u8 {

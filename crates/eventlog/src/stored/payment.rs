@@ -1,8 +1,9 @@
 //! Stored payment events and books: the same shapes in items' streams and in a partition's own. The owner is a
 //! reservation's number there, a bundle's here.
 
-use super::value::{CaptureV1, MoneyV1, at, checked, provider_from, provider_to, units};
-use crate::codec::{CodecError, Kind, from_bytes, to_bytes};
+use super::event::{body, kind};
+use super::value::{CaptureV1, IdempotencyV1, MoneyV1, at, checked, provider_from, provider_to, units};
+use crate::codec::{CodecError, Kind, from_bytes};
 use domain::idempotency::Idempotency;
 use domain::ids::{CaptureNo, Ordinal};
 use domain::payment::{
@@ -11,9 +12,6 @@ use domain::payment::{
 use domain::text::{PaymentId, ProviderEventId, Reason, RefundReference};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-
-use super::event::kind;
-use super::value::IdempotencyV1;
 
 /// Why money goes back: a number, and the right amount where that matters.
 #[derive(Serialize, Deserialize)]
@@ -142,10 +140,6 @@ pub(crate) fn payment_id(text: &str) -> Result<PaymentId, CodecError> {
 
 pub(crate) fn report_id(text: &str) -> Result<ProviderEventId, CodecError> {
     checked("report", ProviderEventId::parse(text))
-}
-
-fn body<T: Serialize>(idempotency: Option<Idempotency>, shape: T) -> Vec<u8> {
-    to_bytes(&(idempotency.map(IdempotencyV1::from), shape))
 }
 
 /// A payment event of `owner`'s order, as every stream stores it.
