@@ -4,8 +4,8 @@ use crate::contestant::Contestant;
 use crate::process::Programs;
 use crate::run::{Run, Size};
 use crate::{
-    beside, commit, core, crowd, inside, instructions, ladder, latency, line, many, overload, relief, report, snapshot,
-    storm,
+    beside, commit, core, crowd, inside, instructions, ladder, latency, line, many, mix, overload, relief, report,
+    snapshot, storm,
 };
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -78,7 +78,7 @@ enum Part {
     Latency,
     /// More customers than can be served: G9, G10, O1, O5
     Overload,
-    /// One hot item and a thousand, retries, a sell-out: G6
+    /// One hot item and a thousand, retries, a sell-out, sales as a whole: G6
     Items,
     /// Many who wait: memory, a full line, kill and restart, replay: G11, G12, G13, O6
     Crowd,
@@ -187,6 +187,7 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
                 latency::measure,
                 overload::measure,
                 ladder::items,
+                mix::measure,
                 crowd::measure,
                 many::measure,
                 relief::measure,
@@ -201,7 +202,7 @@ pub fn run(args: &BenchArgs, programs: Programs) -> Result<()> {
         Part::Peers => measure(args, programs, &[beside::measure]),
         Part::Latency => measure(args, programs, &[latency::measure]),
         Part::Overload => measure(args, programs, &[overload::measure]),
-        Part::Items => measure(args, programs, &[ladder::items]),
+        Part::Items => measure(args, programs, &[ladder::items, mix::measure]),
         Part::Crowd => measure(args, programs, &[crowd::measure]),
         Part::Many => measure(args, programs, &[many::measure]),
         Part::Instructions => measure(args, programs, &[instructions::measure]),

@@ -8,11 +8,11 @@ use crate::audit::{self, Claims};
 use crate::contestant::Contestant;
 use crate::goals::{O3, Row};
 use crate::load::source::{Customer, Source, Wishes};
+use crate::load::steps::{Request, Step};
 use crate::load::tally::{Ending, Tally};
 use crate::load::{self, Measured, Pace, Plan};
 use crate::neighbours::{self, Watch};
 use crate::operator::Counts;
-use crate::process::Running;
 use crate::relief::{Peak, in_vain, more_held_than};
 use crate::run::Run;
 use crate::visit::{Load, Workload};
@@ -37,50 +37,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The overload has been there for so long when they begin. It ends when they have ended.
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// One request of those who finish.
-#[derive(Debug)]
-struct Request {
-    kind: Kind,
-    text: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Order,
-    Payment,
-    Cancellation,
-}
-
-impl Request {
-    fn new(kind: Kind, what: &str, who: &str, body: &str) -> Self {
-        let content = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-        let length = body.len();
-        let text = format!(
-            "{what} HTTP/1.1\r\nhost: bench\r\nx-customer-id: {who}\r\n{content}content-length: {length}\r\n\r\n{body}"
-        );
-        Self { kind, text }
-    }
-}
-
 /// Every other hold is cancelled, the rest is ordered and, a while later, paid.
 fn script(holds: &[(String, u128)], token: &str) -> Vec<Request> {
     let (mut script, mut unpaid) = (Vec::new(), VecDeque::new());
     for (number, (name, id)) in holds.iter().enumerate() {
         if number % 2 == 0 {
-            let what = format!("DELETE /v1/reservations/rsv_{id:032x}");
-            script.push(Request::new(Kind::Cancellation, &what, name, ""));
+            script.push(Request::cancellation(name, *id));
             continue;
         }
-        let (who, body) =
-            (format!("{name}\r\nidempotency-key: order-{id:032x}"), format!(r#"{{"reservation":"rsv_{id:032x}"}}"#));
-        script.push(Request::new(Kind::Order, "POST /v1/orders", &who, &body));
+        script.push(Request::order(name, *id));
         unpaid.push_back((name, id));
         if unpaid.len() > PAID_AFTER
             && let Some((name, id)) = unpaid.pop_front()
         {
-            let who = format!("{name}\r\nauthorization: Bearer {token}\r\nidempotency-key: pay-{id:032x}");
-            let body = format!(r#"{{"payment_reference":"pay-{id:032x}"}}"#);
-            script.push(Request::new(Kind::Payment, &format!("POST /v1/orders/ord_{id:032x}/confirm"), &who, &body));
+            script.push(Request::payment(name, *id, token));
         }
     }
     script
@@ -105,10 +75,10 @@ impl Source for Reading {
 }
 
 impl Reading {
-    /// How many of a kind were sent.
-    fn sent(&self, kind: Kind) -> u64 {
+    /// How often a step was taken.
+    fn sent(&self, step: Step) -> u64 {
         let sent = self.script.iter().take(self.sent.load(Ordering::Relaxed));
-        sent.filter(|request| request.kind == kind).count() as u64
+        sent.filter(|request| request.step == step).count() as u64
     }
 }
 
@@ -147,8 +117,10 @@ fn round(run: &mut Run, peak: Peak) -> Result<Seen> {
     let (plan, no) = (visitor.plan(&server, one), visitor.made);
     let wishes = Wishes { requests_per_thread: count, ..Wishes::one_item("hot", no, plan.seed) };
     let before = load::run(&plan, &|thread| wishes.source(thread))?;
-    let reading =
-        Reading { script: script(&holds(&before.tally, no, count)?, &token(&server)?).into(), sent: Arc::default() };
+    let reading = Reading {
+        script: script(&holds(&before.tally, no, count)?, &server.service_token()?).into(),
+        sent: Arc::default(),
+    };
     let halt = Arc::new(AtomicBool::new(false));
     let crowd = visitor.plan(&server, peak.crowd(MARGIN * 2 + length * 2));
     let crowd = Plan { halt: Some(Arc::clone(&halt)), ..crowd };
@@ -205,18 +177,13 @@ fn holds(tally: &Tally, run: u32, count: u64) -> Result<Vec<(String, u128)>> {
     Ok((1..).zip(tally.receipts.iter()).map(|(number, (id, _))| (name(number), *id)).collect())
 }
 
-fn token(server: &Running) -> Result<String> {
-    let token = std::fs::read_to_string(server.dir.join("service-token")).context("no services' token")?;
-    Ok(token.trim().to_owned())
-}
-
 /// The audit: what was not served may have happened, everything else has happened exactly once.
 fn agrees(counts: Counts, claims: &Claims, came: &Tally, (finished, reading): (&Tally, &Reading)) -> Result<()> {
     let in_doubt = not_served(finished);
     let refused = finished.count_in_all(Ending::Refused);
     // Whose order was not placed cannot pay it. Nobody else has anything to be refused for.
     ensure!(refused <= in_doubt, "{refused} orders, payments or cancellations were refused");
-    let (paid, cancelled) = (reading.sent(Kind::Payment), reading.sent(Kind::Cancellation));
+    let (paid, cancelled) = (reading.sent(Step::Payment), reading.sent(Step::Cancellation));
     let sold = u64::from(counts.sold);
     let may_be_sold = paid.saturating_sub(in_doubt + refused)..=paid;
     ensure!(may_be_sold.contains(&sold), "{sold} are sold and {paid} payments were sent");
@@ -239,12 +206,12 @@ mod tests {
     fn every_payment_comes_after_its_order_and_a_cancelled_hold_has_neither() {
         let holds: Vec<(String, u128)> = (0..40).map(|id| (format!("c{id}"), id)).collect();
         let script = script(&holds, "secret");
-        let of = |kind| script.iter().filter(|request| request.kind == kind).count();
-        assert_eq!((of(Kind::Cancellation), of(Kind::Order), of(Kind::Payment)), (20, 20, 20 - PAID_AFTER));
-        for (at, payment) in script.iter().enumerate().filter(|(_, request)| request.kind == Kind::Payment) {
+        let of = |step| script.iter().filter(|request| request.step == step).count();
+        assert_eq!((of(Step::Cancellation), of(Step::Order), of(Step::Payment)), (20, 20, 20 - PAID_AFTER));
+        for (at, payment) in script.iter().enumerate().filter(|(_, request)| request.step == Step::Payment) {
             let (_, id) = payment.text.split_once("ord_").expect("it names its order");
             let order = format!("rsv_{}", id.get(..32).expect("an id"));
-            let placed = script.iter().position(|request| request.kind == Kind::Order && request.text.contains(&order));
+            let placed = script.iter().position(|request| request.step == Step::Order && request.text.contains(&order));
             assert!(placed.is_some_and(|placed| placed + PAID_AFTER < at), "{}", payment.text);
         }
     }

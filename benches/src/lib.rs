@@ -33,6 +33,7 @@ mod instructions;
 mod ladder;
 mod latency;
 mod many;
+mod mix;
 mod overload;
 
 mod finishing;

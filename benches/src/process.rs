@@ -137,6 +137,15 @@ impl Running {
         self.child.id()
     }
 
+    /// What a backend shows that may report money.
+    ///
+    /// # Errors
+    /// When it is a contestant that has none.
+    pub fn service_token(&self) -> Result<String> {
+        let token = std::fs::read_to_string(self.dir.join("service-token")).context("no services' token")?;
+        Ok(token.trim().to_owned())
+    }
+
     /// Processor time it has taken so far, all threads, and that of the processes it has started: a peer's server is one.
     ///
     /// # Errors

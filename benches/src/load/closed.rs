@@ -30,7 +30,10 @@ async fn ask_again_and_again(thread: Rc<Thread>, mut connection: Connection) {
         // What is answered within the measured time is its throughput.
         let is_measured = (measured_from..end).contains(&now);
         let (answer, ending) = match exchanged {
-            Ok(Ok(head)) => (Some(head), Ending::of(head.status)),
+            Ok(Ok(head)) => {
+                thread.source.borrow_mut().heard(&request, &head, now - sent);
+                (Some(head), Ending::of(head.status))
+            }
             Ok(Err(_)) => (None, Ending::Failed),
             Err(_) => {
                 thread.hangs_up(&request);

@@ -6,6 +6,7 @@
 
 pub mod schedule;
 pub mod source;
+pub mod steps;
 pub mod tally;
 pub mod wire;
 

@@ -1,14 +1,21 @@
 //! What customers ask for: a supply of requests, one for each thread, from numbers and a seed alone.
 
+use super::wire::Head;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A supply of requests.
 pub trait Source {
     /// Writes the next request behind what is in `into`; says whether there is one.
     fn next(&mut self, into: &mut Vec<u8>) -> bool;
+
+    /// Hears what came of a request, for those who ask something else then. Only in a closed loop.
+    fn heard(&mut self, request: &[u8], answer: &Head, after: Duration) {
+        let _of_no_interest = (request, answer, after);
+    }
 }
 
 /// Which item the next customer wants.
