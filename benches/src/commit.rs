@@ -1,31 +1,15 @@
 //! The commit path: groups of holds framed, written and synced, one after another, in each engine.
 
 use crate::{Measured, histogram};
-use domain::command::WaitlistChoice;
-use domain::event::{Event, Recorded};
-use domain::ids::{ItemNo, Ordinal, Seq};
-use domain::text::CustomerId;
-use domain::time::Timestamp;
-use domain::units::Quantity;
+use counts::counted::bytes::hold;
+use domain::ids::ItemNo;
 use eventlog::{Appended, ChainPoint, DiskLog, DiskOptions, EncodedEvent, EventLog, LogId, StorageEngine, recover};
 use std::error::Error;
 use std::time::Instant;
 
+const ITEM: ItemNo = ItemNo::from_u32(1);
 const COMMITS: usize = 1_000;
 const GROUPS: [usize; 3] = [1, 64, 256];
-
-fn hold(number: u32) -> EncodedEvent {
-    let event = Event::HoldPlaced {
-        reservation: Ordinal(number),
-        customer: CustomerId::parse(&format!("customer-{number}")).expect("a customer"),
-        quantity: Quantity::ONE,
-        waitlist: WaitlistChoice::Join,
-        deadline: Timestamp::from_millis(1_767_225_720_000),
-    };
-    let at = Timestamp::from_millis(1_767_225_600_000);
-    let recorded = Recorded { seq: Seq(u64::from(number) + 1), at, idempotency: None, event };
-    eventlog::encode_item_event(ItemNo::from_u32(1), &recorded)
-}
 
 /// Commits of several sizes, each synced before the next begins.
 pub(crate) fn all() -> Result<Measured, Box<dyn Error>> {
@@ -46,7 +30,8 @@ fn commits(engine: StorageEngine) -> Result<Measured, Box<dyn Error>> {
     let mut chain = log.claim("the bench")?.chain;
     let mut measured = Vec::new();
     for size in GROUPS {
-        let group: Vec<EncodedEvent> = (0..size as u32).map(hold).collect();
+        let group: Vec<EncodedEvent> =
+            (0..size as u32).map(|number| eventlog::encode_item_event(ITEM, &hold(number))).collect();
         let mut histogram = histogram();
         for _ in 0..COMMITS {
             let begin = Instant::now();

@@ -83,20 +83,26 @@ impl Folded {
     }
 
     fn apply_to_item(&mut self, no: ItemNo, recorded: &Recorded) {
-        let folded = match self.items.remove(&no) {
-            None => match Item::begin(no, recorded) {
-                Some(item) => FoldedItem::Whole(Box::new(item)),
-                None => {
-                    FoldedItem::Broken { item: None, why: format!("its stream begins with event {}", recorded.seq) }
-                }
-            },
-            Some(FoldedItem::Whole(mut item)) => match catch_unwind(AssertUnwindSafe(|| item.apply(recorded))) {
-                Ok(()) => FoldedItem::Whole(item),
-                Err(panic) => FoldedItem::Broken { item: Some(item), why: words(panic.as_ref()) },
-            },
-            Some(broken @ FoldedItem::Broken { .. }) => broken,
-        };
-        self.items.insert(no, folded);
+        match self.items.get_mut(&no) {
+            Some(folded) => folded.apply(recorded),
+            None => {
+                let begun = Item::begin(no, recorded).map(|item| FoldedItem::Whole(Box::new(item)));
+                let why = || format!("its stream begins with event {}", recorded.seq);
+                self.items.insert(no, begun.unwrap_or_else(|| FoldedItem::Broken { item: None, why: why() }));
+            }
+        }
+    }
+}
+
+impl FoldedItem {
+    /// A broken one stays what it is.
+    fn apply(&mut self, recorded: &Recorded) {
+        let Self::Whole(item) = self else { return };
+        let Err(panic) = catch_unwind(AssertUnwindSafe(|| item.apply(recorded))) else { return };
+        let broken = |item| Self::Broken { item, why: words(panic.as_ref()) };
+        if let Self::Whole(item) = std::mem::replace(self, broken(None)) {
+            *self = broken(Some(item));
+        }
     }
 }
 

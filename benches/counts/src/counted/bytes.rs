@@ -14,7 +14,8 @@ use std::hint::black_box;
 const ITEM: ItemNo = ItemNo::from_u32(1);
 
 /// A hold as a keyed request leads to it.
-fn hold(number: u32) -> Recorded {
+#[must_use]
+pub fn hold(number: u32) -> Recorded {
     let idempotency = keyed(number, wish(number, WaitlistChoice::Join)).idempotency;
     let event = Event::HoldPlaced {
         reservation: Ordinal(number),

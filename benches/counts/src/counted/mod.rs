@@ -4,7 +4,7 @@
 //! histories. What an operation makes, its answer and its events, it also drops within the count. Nothing here knows a
 //! clock or a random number, so that two runs of one build count the same.
 
-mod bytes;
+pub mod bytes;
 mod item;
 mod log;
 mod reservations;
