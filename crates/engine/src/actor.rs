@@ -16,16 +16,14 @@ use tokio::time::{Instant, Sleep};
 pub(crate) async fn run(registry: Arc<Registry>, slot: Arc<Slot>, mut shell: Box<Shell>, mut lanes: Lanes) {
     let (mut wake, mut alarm) = (Wake::Now, Alarm(None));
     loop {
-        let mut asked = Vec::new();
         let when = (wake, shell.submitted(), &mut alarm);
-        if wait(&registry, &slot, &mut lanes, &mut asked, when).await == Woken::Idle {
+        if wait(&registry, &slot, &mut lanes, when).await == Woken::Idle {
             match registry.rest(&slot, shell, lanes) {
                 None => return,
                 Some(back) => (shell, lanes) = back,
             }
         }
-        lanes.drain(&mut asked);
-        let Some(output) = turn(&registry, &slot, &mut shell, asked) else {
+        let Some(output) = turn(&registry, &slot, &mut shell, lanes.drain()) else {
             let submitted = shell.submitted();
             drop((shell, lanes));
             rebuild::after_panic(registry, slot, submitted).await;
@@ -75,7 +73,6 @@ async fn wait(
     registry: &Registry,
     slot: &Slot,
     lanes: &mut Lanes,
-    asked: &mut Vec<Asked<Caller>>,
     (wake, submitted, alarm): (Wake, Ticket, &mut Alarm),
 ) -> Woken {
     let (until, then) = match wake {
@@ -89,7 +86,7 @@ async fn wait(
             }
             tokio::select! {
                 biased;
-                first = lanes.first() => asked.extend(first),
+                () = lanes.some() => {}
                 () = committed => {}
             }
             return Woken::Due;
@@ -102,8 +99,7 @@ async fn wait(
     };
     tokio::select! {
         biased;
-        first = lanes.first() => {
-            asked.extend(first);
+        () = lanes.some() => {
             // Whoever is ready to ask on this thread does so before the turn begins, and shares it: its view, its
             // hand-over, its place in the commit. Alone it costs a look at the sockets.
             tokio::task::yield_now().await;

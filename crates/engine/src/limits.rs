@@ -49,9 +49,12 @@ pub const GONE_QUEUE: usize = 32;
 /// How long an item without work keeps its task. Long enough that a steady trickle never pays for waking.
 pub const IDLE_BEFORE_REST: Duration = Duration::from_millis(500);
 
-/// Mailboxes that are kept for the next items that wake, some eight kilobytes each. Where items wake and rest at the
+/// Mailboxes that are kept for the next items that wake, some four kilobytes each. Where items wake and rest at the
 /// same rate, few are kept at any time.
 pub const MAILBOXES_KEPT: usize = 256;
+
+/// Places that a lane of a kept mailbox keeps: as many as the channel it comes by has in a block.
+pub const LANE_KEPT: usize = 32;
 
 /// Requests waiting for a turn of a partition's own stream.
 pub const PARTITION_WAITERS: usize = 4_096;
