@@ -44,6 +44,9 @@ fn seed() -> u64 {
 /// Syncs that lie in the check of the check.
 const LIES: usize = 10;
 
+/// As small as they may be.
+const SMALL_GENERATIONS: &str = "--log-generation-bytes=16384";
+
 /// The file in which sled keeps a log.
 const SLED_FILE: &str = "db";
 /// How much a disk gets done before it is asked to differs: a fixed share would never lose all, nor nearly nothing.
@@ -66,9 +69,11 @@ struct World {
     lives: Vec<Recording>,
     /// The whole log as it was in the end.
     hashes: Vec<ChainHash>,
+    /// In how many generations.
+    generations: usize,
 }
 
-async fn record(engine: &str) -> World {
+async fn record(log: &[&str]) -> World {
     let root = tempfile::tempdir().expect("a directory");
     let disk = root.path().join("disk");
     std::fs::create_dir(&disk).expect("it is made");
@@ -79,8 +84,7 @@ async fn record(engine: &str) -> World {
         let trace = root.path().join(format!("trace-{life}"));
         let mut command = Command::new("strace");
         command.args(STRACE).arg(&trace).arg(server::binary());
-        let log = ["--log", engine];
-        let server = Server::start_as(command, &data, &log).await.expect("a server under strace");
+        let server = Server::start_as(command, &data, log).await.expect("a server under strace");
         if life == 0 {
             let terms = json!({"hold_time_ms": 600_000, "close_when_sold": false});
             server.client.open_item("lamp", STOCK, terms).await.expect("an item");
@@ -99,7 +103,15 @@ async fn record(engine: &str) -> World {
     let copy = tempfile::tempdir().expect("a directory");
     tests::log::copy(&data, copy.path()).expect("a copy");
     let hashes = tests::log::hashes(copy.path(), PartitionNo(0)).expect("the log is whole");
-    World { data, root, lives, hashes }
+    let generations = generations(copy.path()).expect("the partition's directory");
+    World { data, root, lives, hashes, generations }
+}
+
+/// How many generations there are in a data directory.
+fn generations(data: &Path) -> std::io::Result<usize> {
+    let entries = std::fs::read_dir(data.join("partition-000"))?;
+    let names = entries.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<Vec<_>>>()?;
+    Ok(names.iter().filter(|name| name.to_string_lossy().starts_with("gen-")).count())
 }
 
 /// More than there are units, all at once; then there are units for all of them, and for the next life. One turn
@@ -311,20 +323,27 @@ impl Image {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_power_cut_at_any_point_leaves_everything_acknowledged() {
-    power_cuts("sled", images()).await;
+    power_cuts(&["--log", "sled"], images()).await;
+}
+
+/// With generations so small that several are begun, closed, sealed and folded into snapshots meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_cut_at_any_point_leaves_everything_acknowledged_while_generations_come_and_go() {
+    power_cuts(&["--log", "sled", SMALL_GENERATIONS], images().div_ceil(2)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_power_cut_at_any_point_leaves_everything_acknowledged_that_lies_in_fjall() {
-    power_cuts("fjall", images().div_ceil(5)).await;
+    power_cuts(&["--log", "fjall", SMALL_GENERATIONS], images().div_ceil(5)).await;
 }
 
-async fn power_cuts(engine: &str, images: usize) {
+async fn power_cuts(log: &[&str], images: usize) {
     if !strace_is_here("records what the server writes and syncs") {
         return;
     }
-    println!("HOLDFAST_POWER_CUT_SEED={} HOLDFAST_POWER_CUT_IMAGES={images}, {engine}", seed());
-    let world = record(engine).await;
+    println!("HOLDFAST_POWER_CUT_SEED={} HOLDFAST_POWER_CUT_IMAGES={images}, {log:?}", seed());
+    let world = record(log).await;
+    assert_eq!(world.generations > 3, log.contains(&SMALL_GENERATIONS), "{} generations", world.generations);
     let mut random = ChaCha8Rng::seed_from_u64(seed());
     let mut cuts = world.cuts(images, &mut random).into_iter().peekable();
     let (mut found, mut harmed, mut to_start) = ([0_usize; 3], 0, Vec::new());
@@ -381,7 +400,7 @@ async fn a_new_data_directory_does_not_vanish_with_all_that_is_in_it() {
     if !strace_is_here("records what the server writes and syncs") {
         return;
     }
-    let world = record("sled").await;
+    let world = record(&["--log", "sled"]).await;
     let mut random = ChaCha8Rng::seed_from_u64(seed());
     let mut answers = 0;
     world.play(&mut world.disk(), &mut |at, disk, told| {
@@ -401,7 +420,7 @@ async fn a_sync_that_promises_and_does_not_keep_is_found_out_by_the_power_cuts()
     if !strace_is_here("records what the server writes and syncs") {
         return;
     }
-    let world = record("sled").await;
+    let world = record(&["--log", "sled"]).await;
     let mut random = ChaCha8Rng::seed_from_u64(seed());
     // Which syncs of the log were followed by an answer before the next one. Others, of the anchor for example, come in
     // between by themselves, and no answer rests on them.

@@ -18,6 +18,7 @@ use domain::ids::PartitionNo;
 use domain::text::Sku;
 use domain::time::DurationMs;
 use eventlog::disk_log::OnStall;
+use eventlog::limits::GENERATION_RECORD_BYTES;
 use eventlog::{
     ChainPoint, Cut, DataDir, DataDirError, DiskLog, DiskOptions, EventLog, LocalLog, LogError, PartitionCount,
     RecordNo, RecoverError, SnapshotStore, StorageEngine, recover,
@@ -53,6 +54,8 @@ pub struct EngineConfig {
     pub partitions: PartitionCount,
     /// What new generations of the log are made with. One that is there stays in what it was made with.
     pub log_engine: StorageEngine,
+    /// Bytes of records after which a generation of the log is closed and folded into a snapshot.
+    pub generation_record_bytes: u64,
     /// The fixed timeouts.
     pub timeouts: Timeouts,
     /// No hold ends within this after a restart.
@@ -74,6 +77,7 @@ impl Default for EngineConfig {
         Self {
             partitions: PartitionCount::ONE,
             log_engine: StorageEngine::default(),
+            generation_record_bytes: GENERATION_RECORD_BYTES,
             timeouts: Timeouts::default(),
             restart_grace: DurationMs::from_secs(30),
             claimant: concat!("holdfast ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -176,7 +180,9 @@ impl Engine {
         let mut logs = Vec::new();
         for place in data_dir.partitions() {
             let on_stall = Arc::clone(&config.on_stall);
-            let options = DiskOptions { engine: config.log_engine, on_stall, ..DiskOptions::default() };
+            let generation_record_bytes = config.generation_record_bytes;
+            let engine = config.log_engine;
+            let options = DiskOptions { engine, generation_record_bytes, on_stall, ..DiskOptions::default() };
             let log = DiskLog::open(&place.path, place.log_id, options)
                 .map_err(|error| OpenError::Log { partition: place.no, error })?;
             let snapshots = Some(log.snapshots());

@@ -42,6 +42,10 @@ pub const SLED_BYTES_PER_BYTE: u64 = 6;
 /// [`GENERATION_DISK_BYTES_MAX`], with some room for the group that passes the mark.
 pub const GENERATION_RECORD_BYTES: u64 = 40 << 20;
 
+/// The fewest that somebody may ask for. Making a generation takes several syncs; with fewer, commits would mostly wait
+/// for the next one.
+pub const GENERATION_RECORD_BYTES_MIN: u64 = 16 << 10;
+
 /// The next generation is made ready when this share of the current one is left. Filling a quarter takes seconds, and
 /// making one takes milliseconds; earlier it would take memory for nothing.
 pub const SPARE_SHARE: u64 = 4;

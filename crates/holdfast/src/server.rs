@@ -102,6 +102,7 @@ async fn open(settings: &Settings, outside: Outside) -> Result<(Engine, OpenRepo
     let config = EngineConfig {
         partitions: settings.partitions,
         log_engine: settings.log_engine,
+        generation_record_bytes: settings.log_generation_bytes,
         timeouts: settings.timeouts,
         restart_grace: DurationMs::from_millis(u64::try_from(settings.restart_grace.as_millis())?),
         claimant: concat!("holdfast ", env!("CARGO_PKG_VERSION")).to_owned(),

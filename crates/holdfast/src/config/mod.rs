@@ -15,6 +15,7 @@ pub(crate) use show::show;
 
 use crate::tokens::Secret;
 use api::PeerNetwork;
+use eventlog::limits::{GENERATION_RECORD_BYTES, GENERATION_RECORD_BYTES_MIN};
 use eventlog::{PartitionCount, StorageEngine};
 use layers::Layers;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) partitions: PartitionCount,
     /// What new generations of the log are made with.
     pub(crate) log_engine: StorageEngine,
+    /// Bytes of records after which a generation of the log is closed.
+    pub(crate) log_generation_bytes: u64,
     /// How long after a restart no hold ends.
     pub(crate) restart_grace: Duration,
     /// The operators' token, if configured.
@@ -118,6 +121,7 @@ impl Settings {
             data_dir: value(layers, "data_dir")?,
             partitions,
             log_engine: value(layers, "log_engine")?,
+            log_generation_bytes: generation_bytes(layers)?,
             restart_grace: Duration::from_millis(value(layers, "restart_grace_ms")?),
             admin_token: secret(layers, "admin_token")?,
             service_token: secret(layers, "service_token")?,
@@ -149,6 +153,18 @@ fn timeouts(layers: &Layers) -> anyhow::Result<engine::Timeouts> {
          is told so before its own time is over"
     );
     Ok(engine::Timeouts { judge_within, answer_within })
+}
+
+fn generation_bytes(layers: &Layers) -> anyhow::Result<u64> {
+    let (bytes, allowed) =
+        (value(layers, "log_generation_bytes")?, GENERATION_RECORD_BYTES_MIN..=GENERATION_RECORD_BYTES);
+    anyhow::ensure!(
+        allowed.contains(&bytes),
+        "the setting `log_generation_bytes` is a number from {} to {}, not {bytes}",
+        allowed.start(),
+        allowed.end()
+    );
+    Ok(bytes)
 }
 
 fn positive_ms(layers: &Layers, key: &str) -> anyhow::Result<Duration> {
@@ -208,6 +224,7 @@ mod tests {
         assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.gateway.peers.len(), 2);
         assert!(settings.admin_token.is_none());
+        assert_eq!(settings.log_generation_bytes, GENERATION_RECORD_BYTES);
     }
 
     #[test]
@@ -220,6 +237,13 @@ mod tests {
         assert!(load("partitions", "257").is_err());
         assert!(load("gateway.peers", "10.0.0.0/33").is_err());
         assert!(load("log.format", "xml").is_err());
+        for bytes in ["16383", "41943041", "-1", "much"] {
+            assert!(
+                load("log_generation_bytes", bytes)
+                    .is_err_and(|error| error.to_string().contains("log_generation_bytes"))
+            );
+        }
+        assert_eq!(load("log_generation_bytes", "16384").expect("it is one").log_generation_bytes, 16_384);
         let error = load("log_engine", "rocks").expect_err("it is refused").to_string();
         assert!(error.contains("`log_engine`") && error.contains("`sled` or `fjall`"), "{error}");
         assert_eq!(load("log_engine", "fjall").expect("it is one").log_engine, StorageEngine::Fjall);

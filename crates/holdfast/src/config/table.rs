@@ -92,6 +92,13 @@ pub(crate) const SETTINGS: &[Setting] = &[
         ..plain(DATA, ["log_engine", "log-engine", "HOLDFAST_LOG_ENGINE"], "ENGINE")
     },
     Setting {
+        default: Some("41943040"),
+        help: "Bytes of records after which a generation of the log is closed, 16384 to 41943040",
+        more: "A closed generation is folded into a snapshot. Smaller ones are more of both: a restart reads less behind \
+               its snapshot, and the processors fold more often.",
+        ..plain(DATA, ["log_generation_bytes", "log-generation-bytes", "HOLDFAST_LOG_GENERATION_BYTES"], "BYTES")
+    },
+    Setting {
         default: Some("30000"),
         help: "How long after a restart no hold ends, in milliseconds",
         more: "Customers could not pay while the server was down; this gives them the time back.",
