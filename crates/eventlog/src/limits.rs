@@ -60,7 +60,7 @@ pub const COMMIT_STALL_MAX: Duration = Duration::from_secs(10);
 pub const ANCHOR_EVERY: Duration = Duration::from_secs(1);
 
 /// Memory that one open generation may use for sled's page cache. Records are read once each, in order.
-pub const SLED_CACHE_BYTES: u64 = 32 << 20;
+pub const SLED_CACHE_BYTES: u64 = 8 << 20;
 
 /// Memory that one open generation may use for fjall's block cache. Its records lie in a memory table, not in blocks.
 pub const FJALL_CACHE_BYTES: u64 = 1 << 20;
