@@ -68,20 +68,21 @@ pub(crate) fn spawn(
 ) -> std::io::Result<(mpsc::Sender<ToCommitter>, mpsc::Receiver<Committed>)> {
     let (to_committer, handed_over) = mpsc::channel(COMMITTER_QUEUE);
     let (outbox, committed) = mpsc::channel(RELEASE_QUEUE);
-    let (intake, inbox) = intake::intake(handed_over, outbox.clone());
+    let (intake, mut inbox) = intake::intake(handed_over, outbox.clone());
     let last_words = outbox.clone();
-    let committer = Committer { log, gather: Gather::new(chain), inbox, outbox, after, close: None, stopped: false };
+    let committer = Committer { log, gather: Gather::new(chain), outbox, after, close: None, stopped: false };
     tokio::spawn(intake.run());
     match on {
         CommitOn::Thread => {
             std::thread::Builder::new().name(name).spawn(move || {
-                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| block_on(committer.run()))) {
+                // The inbox outlives a panic: whoever handed over is refused once it has gone, behind the last words.
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| block_on(committer.run(&mut inbox)))) {
                     let _nobody_listens = last_words.blocking_send(panicked(panic.as_ref()));
                 }
             })?;
         }
         CommitOn::Task => {
-            let running = tokio::spawn(committer.run());
+            let running = tokio::spawn(async move { committer.run(&mut inbox).await });
             tokio::spawn(async move {
                 let panic = running.await.err().and_then(|error| error.try_into_panic().ok());
                 if let Some(stopped) = panic.map(|panic| panicked(panic.as_ref())) {
@@ -122,7 +123,6 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 struct Committer {
     log: Box<dyn EventLog>,
     gather: Gather<Caller>,
-    inbox: Batches,
     outbox: mpsc::Sender<Committed>,
     after: AfterCommit,
     close: Option<oneshot::Sender<()>>,
@@ -130,9 +130,9 @@ struct Committer {
 }
 
 impl Committer {
-    async fn run(mut self) {
+    async fn run(mut self, inbox: &mut Batches) {
         while self.close.is_none()
-            && let Some(batch) = self.inbox.next().await
+            && let Some(batch) = inbox.next().await
         {
             for message in batch {
                 match message {
