@@ -194,3 +194,73 @@ impl Committer {
         records.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::SubmitError;
+    use crate::shell::Ticket;
+    use domain::ids::ItemNo;
+    use eventlog::memory_log::{MemoryDisk, MemoryLog};
+    use eventlog::recover;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    /// Somebody who waits for what came before, and has nothing to write.
+    fn waits() -> (ToCommitter, oneshot::Receiver<Reply>) {
+        let (reply, answer) = oneshot::channel();
+        let handover = Handover {
+            item: ItemNo::from_u32(1),
+            ticket: Ticket(1),
+            encoded: Vec::new(),
+            events: Vec::new(),
+            of_partition: Vec::new(),
+            decided: Vec::new(),
+            replies: vec![(Caller::new(reply), Err(SubmitError::Late))],
+            view: None,
+        };
+        (ToCommitter::Handover(handover), answer)
+    }
+
+    /// What a panicking committer drops: it says so, and holds it up until it is told to go on.
+    struct Unwinding {
+        begun: Sender<()>,
+        go_on: Receiver<()>,
+    }
+
+    impl Drop for Unwinding {
+        fn drop(&mut self) {
+            let _told = (self.begun.send(()), self.go_on.recv());
+        }
+    }
+
+    #[tokio::test]
+    async fn when_the_committer_panics_the_reason_comes_before_whoever_is_refused() {
+        let mut log = MemoryLog::open(MemoryDisk::new(eventlog::LogId([7; 16])));
+        recover(&mut log, ChainPoint::START, &mut |_| {}).expect("an empty log");
+        let chain = log.claim("a test").expect("it is free").chain;
+        let ((go, gone), (begun, has_begun), (let_go, go_on)) = (channel(), channel(), channel());
+        let unwinding = Unwinding { begun, go_on };
+        let after: AfterCommit = Box::new(move |_, _| {
+            let _dropped_with_the_committer = &unwinding;
+            let _told: Result<(), _> = gone.recv();
+            panic!("a bug");
+        });
+        let name = "committer".to_owned();
+        let (to_committer, mut committed) =
+            spawn(CommitOn::Thread, name, Box::new(log), chain, after).expect("a thread");
+        let (first, _answer) = waits();
+        assert!(to_committer.send(first).await.is_ok());
+        assert!(matches!(committed.recv().await, Some(Committed::Group { .. })));
+        let (second, _answer) = waits();
+        assert!(to_committer.send(second).await.is_ok() && go.send(()).is_ok() && has_begun.recv().is_ok());
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(committed.try_recv().is_err(), "nobody is refused before the reason is told");
+        assert!(let_go.send(()).is_ok());
+        assert!(matches!(committed.recv().await, Some(Committed::Stopped(StopReason::Failed(_)))));
+        let refused = committed.recv().await;
+        assert!(matches!(refused, Some(Committed::Dismissed(callers)) if callers.len() == 1));
+        assert!(committed.recv().await.is_none());
+    }
+}
