@@ -36,7 +36,7 @@ impl ItemKey {
     }
 
     /// A seed for hash tables whose keys strangers choose.
-    pub(crate) fn table_seed(&self) -> u64 {
+    pub fn table_seed(&self) -> u64 {
         // The low half is as random as the whole.
         (self.hash128(&[b"table"]) & u128::from(u64::MAX)) as u64
     }

@@ -9,7 +9,7 @@ use domain::ids::{CaptureNo, ItemNo, Ordinal, PartitionNo, Seq};
 use domain::item::Item;
 use domain::money::{Currency, Money};
 use domain::payment::{PaymentEvent, PaymentReport, Provider, SettledBy};
-use domain::policy::{CoolOffPolicy, ItemSpec, PaymentPolicy, Policy, Settings};
+use domain::policy::{CoolOffPolicy, ItemSpec, PaymentPolicy, Policy, Settings, WaitlistPolicy};
 use domain::redecide::request_of;
 use domain::text::{CustomerId, ItemName, PaymentId, ProviderEventId, Reason, Sku};
 use domain::time::{DurationMs, Timestamp};
@@ -99,6 +99,8 @@ fn created(stock: u32) -> Recorded {
         grace: DurationMs::from_millis(100),
         cool_off: CoolOffPolicy { after_expiries: 2, lasts: DurationMs::from_millis(700) },
         close_when_sold: false,
+        // Sometimes few can wait, or nobody.
+        waitlist: WaitlistPolicy { enabled: stock != 5, capacity: if stock == 4 { 2 } else { 1_000_000 } },
         payments: PaymentPolicy { parked_window: DurationMs::from_millis(300), ..PaymentPolicy::default() },
         ..Policy::default()
     };
@@ -259,6 +261,18 @@ fn judge_twice(turn: &mut Turn<'_>, command: Command, number: usize, at: Timesta
     }
 }
 
+/// What the item would tell somebody it has never seen is what its view tells.
+fn is_seen_from_outside(item: &Item, at: Timestamp) {
+    let (view, customer) = (item.view(), CustomerId::parse("newcomer").expect("a customer"));
+    for quantity in (1..5).map(|count| Quantity::new(count).expect("a quantity")) {
+        for waitlist in [WaitlistChoice::Join, WaitlistChoice::Decline] {
+            let reserve = Command::Reserve { customer: customer.clone(), quantity, waitlist };
+            let judged = decide(item, &Request::from(reserve), at).err();
+            assert_eq!(view.refusal_of_newcomer(quantity, waitlist), judged, "{quantity:?} {waitlist:?} of {view:?}");
+        }
+    }
+}
+
 fn run(stock: u32, steps: &[Step]) {
     let first = created(stock);
     let mut item = Item::begin(ItemNo::from_u32(1), &first).expect("a first event");
@@ -277,6 +291,7 @@ fn run(stock: u32, steps: &[Step]) {
         assert!(end.recorded.iter().all(|event| event.at == at), "one clock reading a turn");
         events.extend(end.recorded);
         item.recount().unwrap_or_else(|broken| panic!("{broken} after {step:?}"));
+        is_seen_from_outside(&item, at);
         assert!(item.money().all(|(_, sums)| sums.add_up()), "invariant 27");
     }
     check_events(&item, &events);

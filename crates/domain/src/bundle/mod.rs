@@ -2,9 +2,6 @@
 //! coordinator that takes its parts; its record and its money belong to the partition's stream (`partition`).
 
 pub mod coordinator;
-mod look;
-
-pub use look::seen_from_outside;
 
 use crate::command::Canon;
 use crate::idempotency::Fingerprint;

@@ -5,6 +5,7 @@ mod cancel;
 mod confirm;
 mod extend;
 mod grant;
+mod newcomer;
 mod operator;
 mod order;
 mod part;

@@ -1,6 +1,7 @@
 //! Reserve: enough stock and nobody waiting, held; otherwise waiting, where that is possible and wanted.
 
-use super::grant::{admit, is_free_for_newcomers, shortage};
+use super::grant::{admit, is_free_for_newcomers};
+use super::newcomer::place_in_line;
 use crate::command::WaitlistChoice;
 use crate::event::Event;
 use crate::ids::Ordinal;
@@ -23,23 +24,7 @@ pub(super) fn decide(
         let deadline = now.plus(item.settings().policy.hold_time);
         return Ok(Event::HoldPlaced { reservation, customer: customer.clone(), quantity, waitlist, deadline });
     }
-    let line = item.settings().policy.waitlist;
-    if !line.enabled || waitlist == WaitlistChoice::Decline {
-        return Err(shortage(item));
-    }
-    if u64::from(quantity.get()) > item.stock().unsold() {
-        // Nobody joins a line whose end they can never reach.
-        return Err(if item.stock().unsold() == 0 {
-            Rejection::SoldOut
-        } else {
-            Rejection::InsufficientStock { available: item.stock().available() }
-        });
-    }
-    if item.waiting_count() >= line.capacity {
-        return Err(Rejection::WaitlistFull { capacity: line.capacity });
-    }
-    // Below the capacity, so one more fits.
-    let position = item.waiting_count().saturating_add(1);
+    let position = place_in_line(&item.status(), item.settings(), quantity, waitlist)?;
     let available = item.stock().available();
     Ok(Event::WaitlistJoined { reservation, customer: customer.clone(), quantity, position, available })
 }

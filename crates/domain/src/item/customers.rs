@@ -68,6 +68,11 @@ impl Customers {
         self.list.get_mut(ix.0 as usize).expect("a customer index is only made when the customer is entered")
     }
 
+    /// All ids in the order in which they came, from the nth on.
+    pub(crate) fn names_from(&self, nth: usize) -> impl Iterator<Item = &str> {
+        (nth..self.len()).map(|nth| self.name(CustomerIx(nth as u32)))
+    }
+
     /// The id as it is kept.
     pub(crate) fn name(&self, ix: CustomerIx) -> &str {
         self.ids.get(self.get(ix).id)

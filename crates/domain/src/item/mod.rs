@@ -23,6 +23,7 @@ use crate::growth::BlockList;
 use crate::idempotency::IdempotencyTable;
 use crate::identity::{BundleId, ItemKey, RefundId, ReservationId};
 use crate::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
+use crate::limits::RESERVATIONS_PER_ITEM_MAX;
 use crate::money::{Currency, Money};
 use crate::payment::{Books, Sums};
 use crate::policy::Settings;
@@ -172,6 +173,17 @@ impl Item {
     #[must_use]
     pub fn waiting_count(&self) -> u32 {
         self.waitlist.len()
+    }
+
+    /// The ids of its customers in the order in which they came, from the nth on.
+    pub fn customers_from(&self, nth: usize) -> impl Iterator<Item = &str> {
+        self.customers.names_from(nth)
+    }
+
+    /// Whether it has taken as many reservations as it can.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.reservation_count() >= RESERVATIONS_PER_ITEM_MAX
     }
 
     /// The id of a reservation of this item.

@@ -11,8 +11,8 @@ use crate::registry::Registry;
 use crate::shell::{Ask, Reply};
 use crate::slot::Slot;
 use domain::bundle::coordinator::{AskedLine, Coordinator, GaveUp, Input, Output, PartTaken};
-use domain::bundle::{BundleTerms, NewBundle, WantedLines, seen_from_outside};
-use domain::command::{Command, Request};
+use domain::bundle::{BundleTerms, NewBundle, WantedLines};
+use domain::command::{Command, Request, WaitlistChoice};
 use domain::idempotency::{Attempt, Fingerprint, Idempotency};
 use domain::identity::BundleId;
 use domain::partition::{PartitionCommand, PartitionRequest, PartitionTurn, partition_of};
@@ -248,7 +248,8 @@ impl Job {
 
     fn look(&self, line: &AskedLine) -> Option<Rejection> {
         match place_of(&self.partitions, &line.sku) {
-            Some((_, slot)) => seen_from_outside(&slot.view(), line.quantity),
+            // A part never waits.
+            Some((_, slot)) => slot.view().refusal_of_newcomer(line.quantity, WaitlistChoice::Decline),
             None => Some(Rejection::NotFound),
         }
     }
