@@ -29,6 +29,11 @@ pub(crate) async fn run(registry: Arc<Registry>, slot: Arc<Slot>, mut shell: Box
             rebuild::after_panic(registry, slot, submitted).await;
             return;
         };
+        // Before anybody hears of it: whoever was accepted is known from here on.
+        slot.newcomers.follow(shell.item(), output.refused);
+        if output.handover.is_none() && slot.newcomers.any_refused() && slot.durable() >= shell.submitted() {
+            slot.still_holds(output.wake);
+        }
         for (caller, reply) in output.release {
             caller.answer(reply);
         }

@@ -4,10 +4,11 @@ use crate::clock::Clock;
 use crate::commit::ToCommitter;
 use crate::error::SubmitError;
 use crate::followups::EndpointBook;
+use crate::newcomers::Asking;
 use crate::projection::{Page, Place};
 use crate::register;
 use crate::registry::Registry;
-use crate::shell::{Ask, Reply};
+use crate::shell::{Ask, Published, Reply};
 use crate::slot::{Seat, Slot};
 use domain::command::{Command, Request};
 use domain::idempotency::Attempt;
@@ -53,7 +54,7 @@ pub(crate) struct Inner {
 pub struct ItemHandle {
     engine: Engine,
     registry: Arc<Registry>,
-    slot: Arc<Slot>,
+    pub(crate) slot: Arc<Slot>,
 }
 
 impl ItemHandle {
@@ -71,7 +72,7 @@ impl ItemHandle {
 
     /// Tells of every later publication of the view.
     #[must_use]
-    pub fn watch(&self) -> watch::Receiver<Arc<ItemView>> {
+    pub fn watch(&self) -> watch::Receiver<Published> {
         self.slot.watch()
     }
 
@@ -82,7 +83,8 @@ impl ItemHandle {
     }
 
     /// Has the item judge a command. The fixed timeouts apply inside: the answer comes by then, or
-    /// [`SubmitError::OutcomeUnknown`].
+    /// [`SubmitError::OutcomeUnknown`]. A reserve that is certainly refused is so at once, by what the item has published;
+    /// for that, an attempt at one has to be its customer's own.
     ///
     /// # Errors
     /// [`SubmitError`]: no judgement; each variant says whether something may have happened.
@@ -90,8 +92,12 @@ impl ItemHandle {
         if self.engine.is_draining() {
             return Err(SubmitError::Draining);
         }
+        let asking = match Asking::begin(&self.slot, &command, &self.engine.inner.clock) {
+            Ok(asking) => asking,
+            Err(refused) => return Ok(refused),
+        };
         let request = Request::new(command, attempt, &self.slot.key);
-        self.registry.ask(&self.slot, Ask::Command(Box::new(request))).await
+        asking.heard(self.registry.ask(&self.slot, Ask::Command(Box::new(request))).await)
     }
 
     /// The same with a receipt: where in the log the event stands that this command made. None for what was refused, for
@@ -100,8 +106,13 @@ impl ItemHandle {
         if self.engine.is_draining() {
             return (Err(SubmitError::Draining), None);
         }
+        let asking = match Asking::begin(&self.slot, &command, &self.engine.inner.clock) {
+            Ok(asking) => asking,
+            Err(refused) => return (Ok(refused), None),
+        };
         let request = Request::new(command, attempt, &self.slot.key);
-        self.registry.ask_with_receipt(&self.slot, Ask::Command(Box::new(request))).await
+        let (reply, receipt) = self.registry.ask_with_receipt(&self.slot, Ask::Command(Box::new(request))).await;
+        (asking.heard(reply), receipt)
     }
 
     /// Reads, in the item's own turn and behind the same gate as its answers.

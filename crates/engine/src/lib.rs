@@ -25,6 +25,7 @@ mod partition;
 mod actor;
 mod endpoints;
 mod mailbox;
+mod newcomers;
 mod payments;
 mod projection;
 mod rebuild;

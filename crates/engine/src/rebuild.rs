@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 pub(crate) async fn after_panic(registry: Arc<Registry>, slot: Arc<Slot>, submitted: Ticket) {
     registry.awake.fetch_sub(1, Ordering::Relaxed);
+    // Nobody speaks for an item that is not well.
+    slot.newcomers.forget();
     if slot.note_panic(Instant::now()) {
         stop(&slot, "its turns panicked again and again; the log is untouched");
         return;

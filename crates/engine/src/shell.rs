@@ -10,7 +10,7 @@
 
 use crate::error::SubmitError;
 use crate::partition::BundleDecided;
-use domain::command::Request;
+use domain::command::{Command, Request};
 use domain::event::{PartitionEvent, Recorded};
 use domain::ids::ItemNo;
 use domain::item::Item;
@@ -19,6 +19,7 @@ use domain::time::{DurationMs, Timestamp};
 use domain::turn::{Query, Turn, TurnEnd};
 use domain::views::{ItemView, Judgement};
 use eventlog::EncodedEvent;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,13 @@ pub enum Ask {
     Command(Box<Request>),
     /// A read.
     Query(Query),
+}
+
+impl Ask {
+    /// Whether it asks for units.
+    const fn is_reserve(&self) -> bool {
+        matches!(self, Self::Command(request) if matches!(request.command, Command::Reserve { .. }))
+    }
 }
 
 /// Where an answer goes. The shell asks it only whether anybody still waits.
@@ -81,6 +89,8 @@ pub struct TurnOutput<R> {
     pub release: Vec<(R, Reply)>,
     /// When the item wants its next turn.
     pub wake: Wake,
+    /// Whether somebody asked for units and was refused.
+    pub refused: bool,
 }
 
 /// When an item wants its next turn, if nobody asks for one before.
@@ -112,7 +122,44 @@ pub struct Handover<R> {
     /// What is to be answered once all this and everything before is durable.
     pub replies: Vec<(R, Reply)>,
     /// The item as everybody may see it from then on.
-    pub view: Option<Arc<ItemView>>,
+    pub view: Option<Published>,
+}
+
+/// An item as it is published at a commit point.
+#[derive(Clone, Debug)]
+pub struct Published {
+    /// As everybody may see it.
+    pub view: Arc<ItemView>,
+    /// Until when it stays so if nobody asks for anything. From then on only the item itself knows how it is.
+    pub due: Option<Timestamp>,
+}
+
+impl Published {
+    /// An item as it is, with its next turn then.
+    #[must_use]
+    pub fn new(item: &Item, wake: Wake) -> Self {
+        Self { view: Arc::new(item.view()), due: wake.due() }
+    }
+}
+
+impl Deref for Published {
+    type Target = ItemView;
+
+    fn deref(&self) -> &ItemView {
+        &self.view
+    }
+}
+
+impl Wake {
+    /// From when on time has something to do.
+    #[must_use]
+    pub const fn due(self) -> Option<Timestamp> {
+        match self {
+            Self::Now => Some(Timestamp::from_millis(0)),
+            Self::At(at) => Some(at),
+            Self::Never => None,
+        }
+    }
 }
 
 /// How the first turn after a restart treats holds that would end too soon.
@@ -176,6 +223,7 @@ impl Shell {
             Some(resume) => Turn::begin_after_restart(&mut self.item, now, resume.at, resume.grace),
             None => Turn::begin(&mut self.item, now),
         };
+        let mut refused = false;
         for Asked { ask, judge_before, reply } in asked {
             if reply.is_gone() {
                 continue;
@@ -192,12 +240,13 @@ impl Shell {
                 Ask::Command(request) => turn.judge(request),
                 Ask::Query(query) => turn.read(query),
             };
+            refused |= judgement.outcome.is_err() && ask.is_reserve();
             replies.push((reply, Ok(judgement)));
         }
         let TurnEnd { recorded, backlog } = turn.end();
         let wake = if backlog { Wake::Now } else { self.wake() };
-        let handover = self.gate(recorded, replies, durable, &mut release);
-        TurnOutput { handover, release, wake }
+        let handover = self.gate(recorded, replies, (durable, wake), &mut release);
+        TurnOutput { handover, release, wake, refused }
     }
 
     /// The reply gate.
@@ -205,7 +254,7 @@ impl Shell {
         &mut self,
         events: Vec<Recorded>,
         mut replies: Vec<(R, Reply)>,
-        durable: Ticket,
+        (durable, wake): (Ticket, Wake),
         release: &mut Vec<(R, Reply)>,
     ) -> Option<Handover<R>> {
         let item = self.item.no();
@@ -231,7 +280,7 @@ impl Shell {
             false => eventlog::encode_item_event(item, recorded),
         };
         let encoded = events.iter().map(encode).collect();
-        let view = Some(Arc::new(self.item.view()));
+        let view = Some(Published::new(&self.item, wake));
         let decided = Vec::new();
         Some(Handover {
             item,

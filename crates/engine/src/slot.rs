@@ -4,7 +4,8 @@
 //! lock knows that nothing is on its way, and can give its state back and go to rest without losing a request.
 
 use crate::mailbox::Senders;
-use crate::shell::{Resume, Shell, Ticket};
+use crate::newcomers::Newcomers;
+use crate::shell::{Published, Resume, Shell, Ticket, Wake};
 use domain::identity::ItemKey;
 use domain::ids::{ItemNo, Seq};
 use domain::item::Item;
@@ -23,7 +24,9 @@ pub(crate) struct Slot {
     pub(crate) no: ItemNo,
     pub(crate) sku: Sku,
     pub(crate) key: ItemKey,
-    view: watch::Sender<Arc<ItemView>>,
+    published: watch::Sender<Published>,
+    /// Whom it may refuse without being asked.
+    pub(crate) newcomers: Newcomers,
     durable: AtomicU64,
     seat: Mutex<Seat>,
     panics: Mutex<VecDeque<Instant>>,
@@ -51,7 +54,8 @@ impl Slot {
             no: item.no(),
             sku: item.sku().clone(),
             key: *item.key(),
-            view: watch::Sender::new(Arc::new(item.view())),
+            published: watch::Sender::new(Published::new(item, shell.wake())),
+            newcomers: Newcomers::new(item.key()),
             durable: AtomicU64::new(shell.submitted().0),
             seat: Mutex::new(Seat::Asleep { shell, wake: None }),
             panics: Mutex::new(VecDeque::new()),
@@ -90,11 +94,16 @@ impl Slot {
     }
 
     pub(crate) fn view(&self) -> Arc<ItemView> {
-        Arc::clone(&self.view.borrow())
+        Arc::clone(&self.published.borrow().view)
     }
 
-    pub(crate) fn watch(&self) -> watch::Receiver<Arc<ItemView>> {
-        self.view.subscribe()
+    /// The same, with the instant until which it holds.
+    pub(crate) fn published(&self) -> watch::Ref<'_, Published> {
+        self.published.borrow()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Published> {
+        self.published.subscribe()
     }
 
     /// The last ticket that is durable.
@@ -103,16 +112,25 @@ impl Slot {
     }
 
     /// Publishes what a commit made true. The view first: whoever sees the ticket sees the view.
-    pub(crate) fn publish(&self, ticket: Ticket, view: Option<Arc<ItemView>>) {
+    pub(crate) fn publish(&self, ticket: Ticket, view: Option<Published>) {
         if let Some(view) = view {
-            self.view.send_if_modified(|now| {
+            self.published.send_if_modified(|now| {
                 *now = view;
                 // Telling nobody takes as long as half a turn. Whoever begins to watch meanwhile is counted before they
                 // first look, and so either is counted here or sees this view.
-                self.view.receiver_count() > 0
+                self.published.receiver_count() > 0
             });
         }
         self.durable.store(ticket.0, Ordering::Release);
+    }
+
+    /// Publishes that what was published holds longer: a turn found nothing due. Only for the item's own task, and only
+    /// where all it handed over is durable, so that nobody publishes anything newer meanwhile.
+    pub(crate) fn still_holds(&self, wake: Wake) {
+        self.published.send_if_modified(|now| {
+            now.due = wake.due();
+            false
+        });
     }
 
     /// Notes a panic at `now`; true if that is one too many within the window.

@@ -20,12 +20,12 @@ use eventlog::{LogId, RecordNo};
 use std::sync::Arc;
 use std::time::Duration;
 
-fn disk() -> MemoryDisk {
+pub(crate) fn disk() -> MemoryDisk {
     MemoryDisk::new(LogId([7; 16]))
 }
 
 /// A start of the process on this disk. The wall clock stands: engine time moves with tokio's paused clock.
-fn start(disk: &MemoryDisk) -> Engine {
+pub(crate) fn start(disk: &MemoryDisk) -> Engine {
     let log = Unrecovered {
         partition: PartitionNo(0),
         log: Box::new(MemoryLog::open(disk.clone())),
@@ -83,19 +83,19 @@ pub(crate) fn reserve(name: &str) -> Command {
     Command::Reserve { customer: customer(name), quantity: Quantity::ONE, waitlist: WaitlistChoice::Join }
 }
 
-fn attempt(key: &str) -> Attempt {
+pub(crate) fn attempt(key: &str) -> Attempt {
     let key = IdempotencyKey::parse(&format!("{key:0>16}")).expect("a key");
     Attempt { caller: "ann".to_owned(), route: "POST /reservations".to_owned(), key }
 }
 
-fn view(answer: Answer) -> ReservationView {
+pub(crate) fn view(answer: Answer) -> ReservationView {
     match answer.body {
         Body::Reservation(view) => *view,
         other => panic!("not a reservation: {other:?}"),
     }
 }
 
-async fn held(item: &crate::ItemHandle, name: &str) -> ReservationView {
+pub(crate) async fn held(item: &crate::ItemHandle, name: &str) -> ReservationView {
     view(settled(item.command(reserve(name), None)).await.expect("a judgement").outcome.expect("accepted"))
 }
 
