@@ -38,6 +38,8 @@ pub enum Stands {
 pub enum Answered {
     /// A reservation, after the request.
     Reservation(Stands),
+    /// Nothing is free, and nobody can wait any more.
+    Full,
     /// Counts of the item.
     Item {
         /// Units that nobody has.
@@ -88,10 +90,19 @@ pub enum Found {
 /// Situations looked at before the search gives up: some hundred megabytes at the most.
 const SITUATIONS_MAX: usize = 300_000;
 
+/// What the clerk has to give away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shop {
+    /// Units.
+    pub total: usize,
+    /// Places in line.
+    pub places: usize,
+}
+
 /// The reference: one clerk with two lists.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Clerk {
-    total: usize,
+    shop: Shop,
     holders: BTreeSet<Who>,
     line: Vec<Who>,
     gone: BTreeSet<Who>,
@@ -113,11 +124,13 @@ impl Clerk {
         let who = match asked {
             Asked::ReadItem => {
                 let (held, waiting) = (self.holders.len(), self.line.len());
-                return Some(Answered::Item { available: self.total - held, held, waiting });
+                return Some(Answered::Item { available: self.shop.total - held, held, waiting });
             }
             Asked::Reserve(who) => {
-                if self.line.is_empty() && self.holders.len() < self.total {
+                if self.line.is_empty() && self.holders.len() < self.shop.total {
                     self.holders.insert(who);
+                } else if self.line.len() >= self.shop.places {
+                    return Some(Answered::Full);
                 } else {
                     self.line.push(who);
                 }
@@ -264,12 +277,12 @@ fn settle_cancellations(history: &mut Vec<Operation>) {
     });
 }
 
-/// Looks for an order of `history` that explains every answer of an item with `total` units.
+/// Looks for an order of `history` that explains every answer of an item with as much to give as `shop`.
 #[must_use]
-pub fn explain(total: usize, mut history: Vec<Operation>) -> Found {
+pub fn explain(shop: Shop, mut history: Vec<Operation>) -> Found {
     settle_cancellations(&mut history);
     history.sort_by_key(|operation| operation.called);
-    let clerk = Clerk { total, holders: BTreeSet::new(), line: Vec::new(), gone: BTreeSet::new() };
+    let clerk = Clerk { shop, holders: BTreeSet::new(), line: Vec::new(), gone: BTreeSet::new() };
     let mut open = vec![Situation { before: 0, also: BTreeSet::new(), now: 0, clerk }];
     let mut seen = HashSet::new();
     let (mut explained, mut stuck_at) = (0, Vec::new());
@@ -309,9 +322,13 @@ mod tests {
 
     /// Operations as (asked, called, returned, answered).
     fn found(total: usize, rows: &[(Asked, u64, u64, Option<Answered>)]) -> Found {
+        found_in(Shop { total, places: 2 }, rows)
+    }
+
+    fn found_in(shop: Shop, rows: &[(Asked, u64, u64, Option<Answered>)]) -> Found {
         let row =
             |&(asked, called, returned, answered): &_| Operation { asked, called, returned, answered, sequence: None };
-        explain(total, rows.iter().map(row).collect())
+        explain(shop, rows.iter().map(row).collect())
     }
 
     #[test]
@@ -329,6 +346,26 @@ mod tests {
         for case in cases {
             assert_eq!(found(1, case), Found::Linearizable, "{case:?}");
         }
+    }
+
+    #[test]
+    fn whoever_is_told_that_nobody_can_wait_was_told_so_while_that_was_true() {
+        use Asked::{Cancel, ReadItem, Reserve};
+        const FULL: Option<Answered> = Some(Answered::Full);
+        let shop = Shop { total: 1, places: 0 };
+        let begin = [(Reserve(0), 0, 1, HELD), (Cancel(0), 4, 7, GONE)];
+        let with = |rows: &[_]| found_in(shop, &begin.iter().chain(rows).copied().collect::<Vec<_>>());
+        assert_eq!(with(&[(Reserve(1), 2, 3, FULL)]), Found::Linearizable);
+        // While the cancellation is under way either may be told, but not the other way round.
+        assert_eq!(with(&[(Reserve(1), 5, 6, FULL)]), Found::Linearizable);
+        assert_eq!(with(&[(Reserve(1), 5, 6, HELD)]), Found::Linearizable);
+        let seen_free = (ReadItem, 5, 6, counts(1, 0, 0));
+        for late in [[seen_free, (Reserve(1), 7, 8, FULL)], [seen_free, (Reserve(1), 8, 9, FULL)]] {
+            assert!(matches!(with(&late), Found::Impossible { .. }), "{late:?}");
+        }
+        // Refused, and has a unit all the same.
+        let both = [(Reserve(1), 8, 9, FULL), (ReadItem, 10, 11, counts(0, 1, 0))];
+        assert!(matches!(with(&both), Found::Impossible { .. }));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use tests::history::{Answered, Asked, Found, Operation, Stands, Who, explain, out_of_order};
+use tests::history::{Answered, Asked, Found, Operation, Shop, Stands, Who, explain, out_of_order};
 use tests::{Answer, Client, Server, from_environment};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -22,7 +22,10 @@ fn seed() -> u64 {
     from_environment("HOLDFAST_HISTORY_SEED", 20_261_121)
 }
 
-const STOCK: usize = 4;
+/// A line that is never full.
+const ROOMY: Shop = Shop { total: 4, places: 1_000 };
+/// A line so short that many are turned away, most of them without the item being asked.
+const CROWDED: Shop = Shop { total: 4, places: 3 };
 const CLIENTS: u64 = 8;
 /// Reservations that live at once, by and large. Few, so that whoever stands in the wrong place in line is seen soon:
 /// a search that learns of its mistakes late takes for ever.
@@ -93,7 +96,7 @@ impl Tape {
             _ => {
                 let answered = Some(read(&answer));
                 let mut sequence = None;
-                if let Asked::Reserve(who) = asked {
+                if let (Asked::Reserve(who), Some(Answered::Reservation(_))) = (asked, answered) {
                     sequence = Some(answer.number_of("sequence"));
                     let reserved = (who, answer.text_of("id").to_owned());
                     self.known.lock().expect("no panic").push(reserved.clone());
@@ -125,6 +128,9 @@ async fn send(client: &Client, sku: &str, asked: Asked, id: &str) -> anyhow::Res
 }
 
 fn read(answer: &Answer) -> Answered {
+    if answer.status == StatusCode::CONFLICT && answer.text_of("code") == "waitlist_full" {
+        return Answered::Full;
+    }
     assert!(answer.status.is_success(), "{} {}", answer.status, answer.text);
     let count = |value: Option<&Value>| value.and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
     if answer.json.get("available").is_some() {
@@ -167,14 +173,16 @@ async fn live(server: Server, tape: &Arc<Tape>, sku: &str, seed: u64) {
     tape.died();
 }
 
-async fn record(seed: u64) -> Vec<Operation> {
+async fn record(shop: Shop, seed: u64) -> Vec<Operation> {
     let dir = tempfile::tempdir().expect("a directory");
     let (sku, tape) = ("lamp", Arc::new(Tape::default()));
     for life in 0..LIVES {
         let server = Server::start(dir.path()).await.expect("a server");
         if life == 0 {
             // Holds outlast the recording: nothing ends by itself.
-            let opened = server.client.open_item(sku, 4, json!({"hold_time_ms": 3_600_000})).await;
+            let line = json!({"enabled": true, "capacity": shop.places});
+            let rules = json!({"hold_time_ms": 3_600_000, "waitlist": line});
+            let opened = server.client.open_item(sku, u32::try_from(shop.total).expect("few"), rules).await;
             opened.expect("an item");
         }
         live(server, &tape, sku, seed.wrapping_add(life)).await;
@@ -191,8 +199,10 @@ async fn record(seed: u64) -> Vec<Operation> {
     let refused = tape.refused.load(Ordering::SeqCst);
     let operations = std::mem::take(&mut *tape.operations.lock().expect("no panic"));
     let open = operations.iter().filter(|operation| operation.answered.is_none()).count();
+    let full = operations.iter().filter(|operation| operation.answered == Some(Answered::Full)).count();
+    assert_eq!(full > 0, shop.places < LIVE_MAX, "seed {seed}: {full} were turned away");
     println!(
-        "seed {seed}: {} operations, {open} of them without an answer; {refused} refused besides",
+        "seed {seed}: {} operations, {open} of them without an answer, {full} turned away; {refused} refused besides",
         operations.len()
     );
     operations
@@ -202,19 +212,20 @@ async fn record(seed: u64) -> Vec<Operation> {
 async fn what_clients_saw_across_kills_is_what_one_clerk_could_have_told_them() {
     for number in 0..histories() {
         let seed = seed().wrapping_add(number);
-        let operations = record(seed).await;
+        let shop = if number % 2 == 0 { ROOMY } else { CROWDED };
+        let operations = record(shop, seed).await;
         assert_eq!(out_of_order(&operations), None, "seed {seed}: sequence numbers contradict real time");
-        assert_eq!(explain(STOCK, operations), Found::Linearizable, "seed {seed}");
+        assert_eq!(explain(shop, operations), Found::Linearizable, "seed {seed}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_history_with_one_answer_changed_is_found_out() {
-    let mut operations = record(seed()).await;
+    let mut operations = record(ROOMY, seed()).await;
     let lied = operations.iter_mut().rev().find_map(|operation| match &mut operation.answered {
         Some(Answered::Item { held, .. }) => Some(held),
-        Some(Answered::Reservation(_)) | None => None,
+        Some(Answered::Reservation(_) | Answered::Full) | None => None,
     });
     *lied.expect("the item was read") += 1;
-    assert!(matches!(explain(STOCK, operations), Found::Impossible { .. }), "one unit too many went unnoticed");
+    assert!(matches!(explain(ROOMY, operations), Found::Impossible { .. }), "one unit too many went unnoticed");
 }
