@@ -100,6 +100,6 @@ fn shown<T: Debug>(value: T) -> String {
 }
 
 fn refused(problem: &Problem) -> RefusedBody {
-    let (_, document) = problem.render("none", Timestamp::default);
+    let document = problem.render("none", &mut http::HeaderMap::new(), Timestamp::default);
     RefusedBody { code: problem.code(), document }
 }

@@ -142,10 +142,10 @@ fn finish(mut response: Response, id: &RequestId, version: Version, app: &App) -
         None => return response,
     };
     log(&problem, id);
-    let (headers, body) = problem.render(&id.to_string(), || app.engine.now());
     *response.status_mut() = problem.status();
-    response.headers_mut().remove(CONTENT_LENGTH);
-    response.headers_mut().extend(headers);
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    let body = problem.render(&id.to_string(), headers, || app.engine.now());
     if closes(&problem) && version <= Version::HTTP_11 {
         // What is left of the body is not waited for.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

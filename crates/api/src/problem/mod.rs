@@ -23,6 +23,9 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hasher};
 
+/// Room for a document from the start: most are some three hundred bytes.
+const DOCUMENT_BYTES: usize = 512;
+
 /// What is wrong with a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
@@ -93,13 +96,13 @@ impl Problem {
         self.facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
-    /// Writes the document. `now` is what `server_time` says where no item judged.
-    pub(crate) fn render(&self, request_id: &str, now: impl FnOnce() -> Timestamp) -> (HeaderMap, Vec<u8>) {
+    /// Writes the document, and what it needs into the headers. `now` is what `server_time` says where no item judged.
+    pub(crate) fn render(&self, request_id: &str, headers: &mut HeaderMap, now: impl FnOnce() -> Timestamp) -> Vec<u8> {
         let server_time = self.judged.map_or_else(now, |(_, at)| at);
         let document = Document { problem: self, request_id, server_time };
         // Strings and numbers: nothing here can fail to be JSON.
-        let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut headers = HeaderMap::with_capacity(4);
+        let mut body = Vec::with_capacity(DOCUMENT_BYTES);
+        serde_json::to_writer(&mut body, &document).unwrap_or_default();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s {
@@ -108,7 +111,7 @@ impl Problem {
         if self.code == Code::Unauthenticated {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"holdfast\""));
         }
-        (headers, body)
+        body
     }
 }
 
@@ -161,7 +164,8 @@ mod tests {
             .with("opens_at", "2030-01-01T00:00:00.000Z")
             .judged(Seq(7), Timestamp::from_millis(1_000))
             .come_back_at(Timestamp::from_millis(2_001), Timestamp::from_millis(1_000));
-        let (headers, body) = problem.render("req-1", || Timestamp::from_millis(0));
+        let mut headers = HeaderMap::new();
+        let body = problem.render("req-1", &mut headers, || Timestamp::from_millis(0));
         assert_eq!(headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()), Some("2"), "rounded up");
         insta::assert_snapshot!(String::from_utf8(body).expect("UTF-8"), @r#"{"type":"/problems/sale_not_started","title":"The sale has not started","status":403,"detail":"the sale has not started","code":"sale_not_started","retry":"after","request_id":"req-1","opens_at":"2030-01-01T00:00:00.000Z","sequence":7,"server_time":"1970-01-01T00:00:01.000Z"}"#);
     }
