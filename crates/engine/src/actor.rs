@@ -5,11 +5,12 @@ use crate::limits::{BACKLOG_AHEAD, IDLE_BEFORE_REST};
 use crate::mailbox::{Caller, Lanes};
 use crate::rebuild;
 use crate::registry::Registry;
-use crate::shell::{Asked, Shell, Ticket, TurnInput, TurnOutput, Wake};
+use crate::shell::{Asked, Handover, Shell, Ticket, TurnInput, TurnOutput, Wake};
 use crate::slot::Slot;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use tokio::time::{Instant, Sleep};
 
 /// Runs an item until it has nothing to do, then puts it to rest.
@@ -23,27 +24,20 @@ pub(crate) async fn run(registry: Arc<Registry>, slot: Arc<Slot>, mut shell: Box
                 Some(back) => (shell, lanes) = back,
             }
         }
-        let Some(output) = turn(&registry, &slot, &mut shell, lanes.drain()) else {
+        let Some(turned) = turn(&registry, &slot, &mut shell, lanes.drain()) else {
             let submitted = shell.submitted();
             drop((shell, lanes));
+            registry.awake.fetch_sub(1, Ordering::Relaxed);
             rebuild::after_panic(registry, slot, submitted).await;
             return;
         };
-        // Before anybody hears of it: whoever was accepted is known from here on.
-        slot.newcomers.follow(shell.item(), output.refused);
-        if output.handover.is_none() && slot.newcomers.any_refused() && slot.durable() >= shell.submitted() {
-            slot.still_holds(output.wake);
-        }
-        for (caller, reply) in output.release {
-            caller.answer(reply);
-        }
-        if let Some(handover) = output.handover
+        if let Some(handover) = turned.handover
             && registry.committer.send(ToCommitter::Handover(handover)).await.is_err()
         {
             // The committer has stopped: the process is about to end, and nothing more is acknowledged.
             return;
         }
-        wake = output.wake;
+        wake = turned.wake;
     }
 }
 
@@ -114,22 +108,39 @@ async fn wait(
     }
 }
 
-/// One turn. `None` if it panicked: the state is not to be trusted any more.
-fn turn(registry: &Registry, slot: &Slot, shell: &mut Shell, asked: Vec<Asked<Caller>>) -> Option<TurnOutput<Caller>> {
+/// What is left to do after a turn.
+pub(crate) struct Turned {
+    /// To the committer.
+    pub(crate) handover: Option<Handover<Caller>>,
+    /// When the item wants its next turn.
+    pub(crate) wake: Wake,
+}
+
+/// One turn, with the answers that may leave at once. `None` if it panicked: the state is not to be trusted any more.
+pub(crate) fn turn(registry: &Registry, slot: &Slot, shell: &mut Shell, asked: Vec<Asked<Caller>>) -> Option<Turned> {
     let input = TurnInput { now: registry.clock.now(), mono: registry.mono(), durable: slot.durable(), asked };
-    catch_unwind(AssertUnwindSafe(|| {
+    let turned = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(test)]
         failpoint::pass(slot.no);
         shell.turn(input)
-    }))
-    .ok()
+    }));
+    let TurnOutput { handover, release, wake, refused } = turned.ok()?;
+    // Before anybody hears of it: whoever was accepted is known from here on.
+    slot.newcomers.follow(shell.item(), refused);
+    if handover.is_none() && slot.newcomers.any_refused() && slot.durable() >= shell.submitted() {
+        slot.still_holds(wake);
+    }
+    for (caller, reply) in release {
+        caller.answer(reply);
+    }
+    Some(Turned { handover, wake })
 }
 
-/// Lets a test make the next turn of an item panic.
+/// Lets a test make the next turn of an item panic, and count its turns.
 #[cfg(test)]
 pub(crate) mod failpoint {
     use domain::ids::ItemNo;
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
     use std::sync::{Mutex, OnceLock, PoisonError};
 
     /// By test and item: tests of one process share item numbers, so each thread's runtime has its own.
@@ -150,7 +161,18 @@ pub(crate) mod failpoint {
         armed().contains(&here(item))
     }
 
+    fn counts() -> std::sync::MutexGuard<'static, HashMap<(std::thread::ThreadId, ItemNo), u64>> {
+        static COUNTS: OnceLock<Mutex<HashMap<(std::thread::ThreadId, ItemNo), u64>>> = OnceLock::new();
+        COUNTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many turns it has begun.
+    pub(crate) fn turns(item: ItemNo) -> u64 {
+        counts().get(&here(item)).copied().unwrap_or_default()
+    }
+
     pub(super) fn pass(item: ItemNo) {
+        *counts().entry(here(item)).or_default() += 1;
         let hit = armed().remove(&here(item));
         assert!(!hit, "a test asked for this panic");
     }

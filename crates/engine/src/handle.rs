@@ -303,7 +303,7 @@ impl Engine {
     fn stopped(&self) -> Vec<(Sku, String)> {
         let why = |handle: &ItemHandle| match &*handle.slot.seat() {
             Seat::Stopped(why) => Some(why.clone()),
-            Seat::Asleep { .. } | Seat::Awake(_) | Seat::Rebuilding => None,
+            Seat::Asleep(_) | Seat::Awake(_) | Seat::Rebuilding => None,
         };
         let handles = self.items(None, usize::MAX).into_iter();
         handles.filter_map(|handle| why(&handle).map(|why| (handle.slot.sku.clone(), why))).collect()

@@ -31,6 +31,7 @@ mod projection;
 mod rebuild;
 mod register;
 mod registry;
+mod seating;
 mod slot;
 mod stories;
 mod wakeups;

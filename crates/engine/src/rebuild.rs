@@ -9,19 +9,15 @@ use crate::snapshots;
 use domain::item::Item;
 use eventlog::ChainPoint;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tokio::time::Instant;
 
 pub(crate) async fn after_panic(registry: Arc<Registry>, slot: Arc<Slot>, submitted: Ticket) {
-    registry.awake.fetch_sub(1, Ordering::Relaxed);
-    // Nobody speaks for an item that is not well.
-    slot.newcomers.forget();
+    leave(&slot, &mut slot.seat());
     if slot.note_panic(Instant::now()) {
         stop(&slot, "its turns panicked again and again; the log is untouched");
         return;
     }
     tracing::error!(sku = %slot.sku, "a turn panicked; the item is rebuilt from the log");
-    *slot.seat() = Seat::Rebuilding;
     wait_until_durable(&registry, &slot, submitted).await;
     let (fold_registry, fold_slot) = (Arc::clone(&registry), Arc::clone(&slot));
     // Reading a long log takes a while and blocks; the runtime has threads for that.
@@ -34,6 +30,12 @@ pub(crate) async fn after_panic(registry: Arc<Registry>, slot: Arc<Slot>, submit
         Ok(Err(why)) => stop(&slot, &why),
         Err(error) => stop(&slot, &error.to_string()),
     }
+}
+
+/// Takes an item out of its seat whose state is not to be trusted. Nobody speaks for it meanwhile.
+pub(crate) fn leave(slot: &Slot, seat: &mut Seat) {
+    slot.newcomers.forget();
+    *seat = Seat::Rebuilding;
 }
 
 fn stop(slot: &Slot, why: &str) {

@@ -1,17 +1,16 @@
-//! A partition at work: its items, its committer, and the wheel that wakes sleeping items when their time comes.
+//! A partition at work: its items, its committer, and what becomes of what was committed.
 
 use crate::Timeouts;
-use crate::actor;
 use crate::bundles::Bundles;
 use crate::clock::Clock;
 use crate::commit::receipts::Stands;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
 use crate::followups::{EndpointBook, Feed, Redelivery, Terms, is_of_interest, notifications_are_logged};
-use crate::mailbox::{Caller, Lanes, Mailboxes, NotTaken};
+use crate::mailbox::{Caller, Mailboxes};
 use crate::partition::PartitionWriter;
 use crate::projection::Projection;
-use crate::shell::{Ask, Asked, Handover, MonoTime, Reply, Shell, Wake};
+use crate::shell::{Ask, Asked, Handover, MonoTime, Reply};
 use crate::slot::{Seat, Slot};
 use crate::wakeups::Wakeups;
 use domain::ids::{ItemNo, PartitionNo};
@@ -21,12 +20,8 @@ use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
-
-/// The longest the keeper of time sleeps at once: the rate of the clock may change meanwhile.
-pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// One partition at work.
 pub(crate) struct Registry {
@@ -46,8 +41,8 @@ pub(crate) struct Registry {
     /// Parts of bundles, over all partitions.
     pub(crate) bundles: Arc<Bundles>,
     projection: Mutex<Projection>,
-    wakeups: Wakeups,
-    mailboxes: Mailboxes,
+    pub(crate) wakeups: Wakeups,
+    pub(crate) mailboxes: Mailboxes,
     pub(crate) awake: AtomicUsize,
     durable: AtomicU64,
     projected: AtomicU64,
@@ -243,118 +238,8 @@ impl Registry {
         match &*slot.seat() {
             Seat::Stopped(_) => SubmitError::ItemStopped { item: slot.no },
             Seat::Rebuilding => SubmitError::ItemRebuilding { item: slot.no },
-            Seat::Asleep { .. } | Seat::Awake(_) => SubmitError::OutcomeUnknown,
+            Seat::Asleep(_) | Seat::Awake(_) => SubmitError::OutcomeUnknown,
         }
-    }
-
-    /// Puts something into an item's mailbox, waking the item if it sleeps.
-    fn put(self: &Arc<Self>, slot: &Arc<Slot>, asked: Asked<Caller>) -> Result<(), SubmitError> {
-        let mut seat = slot.seat();
-        let asked = match &*seat {
-            Seat::Awake(senders) => match senders.send(asked) {
-                Ok(()) => return Ok(()),
-                Err(NotTaken::Full) => return Err(SubmitError::Overloaded),
-                // The actor ended without giving its state back: its committer is gone.
-                Err(NotTaken::Closed) => return Err(SubmitError::OutcomeUnknown),
-            },
-            Seat::Rebuilding => return Err(SubmitError::ItemRebuilding { item: slot.no }),
-            Seat::Stopped(_) => return Err(SubmitError::ItemStopped { item: slot.no }),
-            Seat::Asleep { .. } => asked,
-        };
-        match self.wake_locked(slot, &mut seat, Some(asked)) {
-            Some(_) => Err(SubmitError::Overloaded),
-            None => Ok(()),
-        }
-    }
-
-    /// Wakes a sleeping item, with a first thing to do or just because its time has come.
-    fn wake_locked(
-        self: &Arc<Self>,
-        slot: &Arc<Slot>,
-        seat: &mut Seat,
-        first: Option<Asked<Caller>>,
-    ) -> Option<Asked<Caller>> {
-        if !matches!(seat, Seat::Asleep { .. }) {
-            return first;
-        }
-        let (senders, lanes) = self.mailboxes.take();
-        // An empty mailbox has room for one.
-        let refused = first.and_then(|asked| senders.send(asked).err()).is_some();
-        debug_assert!(!refused, "an empty mailbox refuses its first request");
-        let Seat::Asleep { shell, wake } = std::mem::replace(seat, Seat::Awake(senders)) else { return None };
-        if let Some(timer) = wake {
-            self.wakeups.cancel(timer, slot.no);
-        }
-        self.awake.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(actor::run(Arc::clone(self), Arc::clone(slot), shell, lanes));
-        None
-    }
-
-    /// Puts an item to rest, unless something came for it meanwhile: then shell and lanes come back.
-    pub(crate) fn rest(&self, slot: &Slot, shell: Box<Shell>, lanes: Lanes) -> Option<(Box<Shell>, Lanes)> {
-        let mut seat = slot.seat();
-        if !lanes.is_empty() {
-            return Some((shell, lanes));
-        }
-        let wake = self.arm(slot.no, shell.wake());
-        if let Seat::Awake(senders) = std::mem::replace(&mut *seat, Seat::Asleep { shell, wake }) {
-            self.mailboxes.give_back(senders, lanes);
-        }
-        self.awake.fetch_sub(1, Ordering::Relaxed);
-        None
-    }
-
-    /// Arms the wake-up of an item that sleeps from the start.
-    fn settle(&self, slot: &Slot) {
-        if let Seat::Asleep { shell, wake } = &mut *slot.seat() {
-            *wake = self.arm(slot.no, shell.wake());
-        }
-    }
-
-    /// Seats an item anew after it was rebuilt.
-    pub(crate) fn reseat(&self, slot: &Slot, shell: Box<Shell>) {
-        // Under the seat's lock, so that a timer that is due at once finds the item seated.
-        let mut seat = slot.seat();
-        let wake = self.arm(slot.no, shell.wake());
-        *seat = Seat::Asleep { shell, wake };
-    }
-
-    fn arm(&self, no: ItemNo, wake: Wake) -> Option<domain::wheel::TimerId> {
-        let at = match wake {
-            Wake::Now => self.clock.now(),
-            Wake::At(at) => at,
-            Wake::Never => return None,
-        };
-        Some(self.wakeups.arm(at, no))
-    }
-
-    /// Wakes sleeping items when their time comes, for as long as the engine lives.
-    pub(crate) async fn keep_time(self: Arc<Self>) {
-        loop {
-            let next = self.wake_due();
-            let earlier = self.wakeups.earlier();
-            match next {
-                Some(at) => {
-                    let until = self.clock.until(at).min(LONGEST_SLEEP);
-                    let _earlier_or_due = tokio::time::timeout(until, earlier).await;
-                }
-                None => earlier.await,
-            }
-        }
-    }
-
-    fn wake_due(self: &Arc<Self>) -> Option<domain::time::Timestamp> {
-        let (due, next) = self.wakeups.take_due(self.clock.now());
-        for counter in due {
-            if let Some(slot) = ItemNo::new(self.no, counter).and_then(|no| self.slot(no)) {
-                let mut seat = slot.seat();
-                if let Seat::Asleep { wake, .. } = &mut *seat {
-                    *wake = None;
-                }
-                self.wake_locked(&slot, &mut seat, None);
-            }
-        }
-        next
     }
 
     /// Completes what the committer did, inside the runtime: one wake-up for a whole group instead of one a reply.

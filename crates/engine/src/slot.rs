@@ -10,6 +10,7 @@ use domain::identity::ItemKey;
 use domain::ids::{ItemNo, Seq};
 use domain::item::Item;
 use domain::text::Sku;
+use domain::time::Timestamp;
 use domain::views::ItemView;
 use domain::wheel::TimerId;
 use std::collections::VecDeque;
@@ -37,14 +38,22 @@ pub(crate) struct Slot {
 /// Where an item's state is.
 #[derive(Debug)]
 pub(crate) enum Seat {
-    /// No task and no mailbox; the state is here. `wake` is its timer in the registry's wheel.
-    Asleep { shell: Box<Shell>, wake: Option<TimerId> },
+    /// No task and no mailbox; the state is here.
+    Asleep(Asleep),
     /// A task has the state; this is its mailbox.
     Awake(Senders),
     /// The state is being folded from the log again.
     Rebuilding,
     /// Nobody can use it until an operator has looked.
     Stopped(String),
+}
+
+/// An item at rest.
+#[derive(Debug)]
+pub(crate) struct Asleep {
+    pub(crate) shell: Box<Shell>,
+    /// Its timer in the registry's wheel, and for when.
+    pub(crate) wake: Option<(TimerId, Timestamp)>,
 }
 
 impl Slot {
@@ -57,7 +66,7 @@ impl Slot {
             published: watch::Sender::new(Published::new(item, shell.wake())),
             newcomers: Newcomers::new(item.key()),
             durable: AtomicU64::new(shell.submitted().0),
-            seat: Mutex::new(Seat::Asleep { shell, wake: None }),
+            seat: Mutex::new(Seat::Asleep(Asleep { shell, wake: None })),
             panics: Mutex::new(VecDeque::new()),
             resume: None,
         }

@@ -1,6 +1,6 @@
 //! The engine as a whole, on logs in memory and on paused time: what callers see when things go well and when not.
 
-use crate::limits::BACKLOG_AHEAD;
+use crate::limits::{BACKLOG_AHEAD, IDLE_BEFORE_REST};
 use crate::{Engine, EngineConfig, SubmitError, Timeouts, Unrecovered};
 use domain::command::{Claim, Command, WaitlistChoice};
 use domain::idempotency::{Attempt, IdempotencyKey};
@@ -142,14 +142,18 @@ async fn a_hold_expires_by_itself_and_the_next_in_line_is_promoted_while_nobody_
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_item_goes_to_rest_and_the_first_request_wakes_it() {
+async fn an_item_is_asked_in_its_sleep_wakes_for_those_who_come_together_and_goes_to_rest_again() {
     let engine = start(&disk());
-    let item = open_item(&engine, "lamp", 1).await;
+    let item = open_item(&engine, "lamp", 9).await;
+    for name in ["ann", "bob", "cyd"] {
+        held(&item, name).await;
+        assert_eq!(engine.status().items_awake, 0, "{name} came alone");
+    }
+    tokio::join!(held(&item, "dan"), held(&item, "eve"));
     assert_eq!(engine.status().items_awake, 1);
-    tokio::time::sleep(Duration::from_secs(2)).await; // waits: paused time
+    tokio::time::sleep(2 * IDLE_BEFORE_REST).await; // waits: paused time
     assert_eq!(engine.status().items_awake, 0);
-    held(&item, "ann").await;
-    assert_eq!(engine.status().items_awake, 1);
+    assert_eq!(item.view().status.held.get(), 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,13 +245,22 @@ async fn an_item_is_created_once_and_the_same_key_gets_the_same_answer() {
 #[tokio::test]
 async fn a_panic_in_a_turn_stops_and_rebuilds_that_item_alone() {
     let engine = start(&disk());
-    let lamp = open_item(&engine, "panics-once", 5).await;
     let other = open_item(&engine, "vase", 5).await;
-    let ann = held(&lamp, "ann").await;
+    let asleep = open_item(&engine, "panics-asleep", 5).await;
+    panics_once(&engine, &asleep, &other).await;
+    let awake = open_item(&engine, "panics-awake", 5).await;
+    tokio::join!(held(&awake, "zoe"), held(&awake, "yan"));
+    assert_eq!(engine.status().items_awake, 1);
+    panics_once(&engine, &awake, &other).await;
+}
+
+async fn panics_once(engine: &Engine, lamp: &crate::ItemHandle, other: &crate::ItemHandle) {
+    let ann = held(lamp, "ann").await;
     crate::actor::failpoint::panic_next(lamp.no());
     let lost = lamp.command(reserve("bob"), None).await;
     assert!(matches!(lost, Err(SubmitError::ItemRebuilding { .. } | SubmitError::OutcomeUnknown)), "{lost:?}");
-    held(&other, "cyd").await;
+    let cyd = held(other, lamp.view().sku.as_str()).await;
+    assert!(matches!(cyd.state, StateView::Held { .. }));
     // The rebuilt item answers as soon as it is folded.
     let back = loop {
         match lamp.command(reserve("dan"), None).await {
@@ -256,8 +269,8 @@ async fn a_panic_in_a_turn_stops_and_rebuilds_that_item_alone() {
             Err(error) => panic!("{error}"),
         }
     };
-    assert_eq!(back.id.ordinal().0, 1, "bob's attempt left nothing");
-    assert!(matches!(read(&lamp, &ann).await.state, StateView::Held { .. }));
+    assert_eq!(back.id.ordinal().0, ann.id.ordinal().0 + 1, "bob's attempt left nothing");
+    assert!(matches!(read(lamp, &ann).await.state, StateView::Held { .. }));
     assert!(engine.status().items_stopped.is_empty());
 }
 

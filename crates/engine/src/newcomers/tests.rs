@@ -15,7 +15,6 @@ use domain::time::DurationMs;
 use domain::units::Quantity;
 use domain::views::{Origin, StateView};
 use eventlog::memory_log::Fault;
-use std::time::Duration;
 
 /// An item on which nobody can wait.
 async fn without_a_line(engine: &Engine, sku: &str, total: u32) -> ItemHandle {
@@ -34,12 +33,11 @@ fn refused(reply: Reply) -> Rejection {
     reply.expect("judged").outcome.expect_err("refused")
 }
 
-/// Asks, and says whether the item itself was: it sleeps before, and is awake afterwards only if it was asked.
-async fn reaches(engine: &Engine, item: &ItemHandle, name: &str) -> (bool, Reply) {
-    tokio::time::sleep(Duration::from_secs(1)).await; // waits: paused time, until the item rests
-    assert_eq!(engine.status().items_awake, 0, "nobody asks, so it sleeps");
+/// Asks, and says whether the item itself was asked.
+async fn reaches(item: &ItemHandle, name: &str) -> (bool, Reply) {
+    let before = failpoint::turns(item.no());
     let reply = settled(item.command(reserve(name), Some(&own(name, "1")))).await;
-    (engine.status().items_awake > 0, reply)
+    (failpoint::turns(item.no()) > before, reply)
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,15 +46,15 @@ async fn newcomers_to_what_is_sold_out_are_refused_without_the_item_and_customer
     let item = without_a_line(&engine, "lamp", 1).await;
     let first = settled(item.command(reserve("ann"), Some(&own("ann", "1")))).await.expect("judged").outcome;
     // The first who is refused is so by the item, and from then on there is something to look at.
-    let (asked, bob) = reaches(&engine, &item, "bob").await;
+    let (asked, bob) = reaches(&item, "bob").await;
     assert_eq!((asked, refused(bob)), (true, Rejection::SoldOut));
     for name in ["bob", "cyd", "dan"] {
-        let (asked, reply) = reaches(&engine, &item, name).await;
+        let (asked, reply) = reaches(&item, name).await;
         let judgement = reply.expect("judged");
         assert_eq!((asked, judgement.sequence), (false, item.view().sequence), "{name}");
         assert_eq!(judgement.outcome, Err(Rejection::SoldOut), "{name}");
     }
-    let (asked, again) = reaches(&engine, &item, "ann").await;
+    let (asked, again) = reaches(&item, "ann").await;
     let again = again.expect("judged").outcome.expect("accepted");
     assert_eq!((asked, again.origin), (true, Origin::Replayed));
     assert_eq!(again.body, first.expect("accepted").body);
@@ -90,9 +88,9 @@ async fn a_view_holds_again_after_a_turn_that_found_nothing_due() {
     held(&item, "ann").await;
     assert_eq!(refused(settled(item.command(reserve("bob"), None)).await), Rejection::SoldOut);
     item.slot.still_holds(crate::shell::Wake::Now);
-    let (asked, _) = reaches(&engine, &item, "bob").await;
+    let (asked, _) = reaches(&item, "bob").await;
     assert!(asked, "only the item knows whether something is due");
-    let (asked, _) = reaches(&engine, &item, "bob").await;
+    let (asked, _) = reaches(&item, "bob").await;
     assert!(!asked, "it was not");
 }
 
@@ -171,7 +169,7 @@ async fn an_item_with_many_customers_enters_them_over_several_turns_and_refuses_
         held(&item, &format!("c{number}")).await;
     }
     for asked in [true, true, false, false] {
-        assert_eq!(reaches(&engine, &item, "newcomer").await.0, asked);
+        assert_eq!(reaches(&item, "newcomer").await.0, asked);
     }
     let newcomers = &item.slot.newcomers;
     let is_newcomer = |name: String| newcomers.is_newcomer(newcomers.hash(&customer(&name)));
@@ -185,7 +183,7 @@ async fn an_item_with_many_customers_enters_them_over_several_turns_and_refuses_
     for number in many..many + room {
         held(&item, &format!("c{number}")).await;
     }
-    while reaches(&engine, &item, "newcomer").await.0 {}
+    while reaches(&item, "newcomer").await.0 {}
     assert!(newcomers.known().expect("somebody was refused").room > room);
     assert!(!(0..many + room).any(|number| is_newcomer(format!("c{number}"))));
 }
