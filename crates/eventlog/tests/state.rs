@@ -195,7 +195,7 @@ fn items_of_any_size_stay_within_what_decoding_may_claim() {
     };
     // On both sides of every step of the limit that a test can reach quickly.
     for count in [1, 5_000, 8_000, 90_000, 130_000] {
-        let item = ItemParts { reservations: vec![smallest.clone(); count], ..parts() };
+        let item = ItemParts { reservations: std::iter::repeat_n(smallest.clone(), count).collect(), ..parts() };
         assert_eq!(decode_item(&encode_item(&item)), Ok(item), "{count} reservations");
     }
 }

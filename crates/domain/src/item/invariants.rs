@@ -72,28 +72,29 @@ impl Item {
         let mut sums = Sums { customers: vec![(0, 0, 0); self.customers.len()], ..Sums::default() };
         for (ordinal, reservation) in self.reservations_from(Ordinal(0)) {
             self.check_reservation(ordinal)?;
-            let quantity = u64::from(reservation.quantity.get());
+            let units = reservation.quantity.get();
+            let quantity = u64::from(units);
             let of_customer = sums.customers.get_mut(reservation.customer.0 as usize);
             let of_customer = of_customer.expect("a customer index is only made when the customer is entered");
             match &reservation.state {
                 ReservationState::Held(_) => {
                     sums.held += quantity;
                     sums.holds += 1;
-                    of_customer.0 += quantity;
+                    of_customer.0 = of_customer.0.saturating_add(units);
                 }
                 ReservationState::Part => {
                     sums.held += quantity;
-                    of_customer.0 += quantity;
+                    of_customer.0 = of_customer.0.saturating_add(units);
                 }
                 ReservationState::Confirmed(sale) => {
                     self.check_sale(ordinal, reservation.quantity)?;
                     if !sale.returned {
                         sums.sold += quantity;
-                        of_customer.1 += quantity;
+                        of_customer.1 = of_customer.1.saturating_add(units);
                     }
                 }
                 ReservationState::Waiting => {
-                    of_customer.2 += quantity;
+                    of_customer.2 = of_customer.2.saturating_add(units);
                     sums.waiting += u32::from(self.phase != Phase::Closed);
                 }
                 ReservationState::Cancelled(_) | ReservationState::Expired(_) | ReservationState::Lapsed(_) => {}
@@ -123,7 +124,7 @@ impl Item {
         require(6, waiting == sums.waiting, || format!("{waiting} in line, {} reservations wait", sums.waiting))?;
         self.books.recount().or_else(|what| require(27, false, || what))?;
         for ((ix, customer), found) in self.customers.iter().zip(&sums.customers) {
-            let counted = (u64::from(customer.held), u64::from(customer.sold), u64::from(customer.waiting));
+            let counted = (customer.held, customer.sold, customer.waiting);
             // A lapse by closing leaves the old count of waiting units behind; nothing reads it any more.
             require(10, counted == *found, || format!("customer {} is counted {counted:?}, found {found:?}", ix.0))?;
         }
@@ -145,8 +146,8 @@ struct Sums {
     holds: u32,
     sold: u64,
     waiting: u32,
-    /// Held, sold and waiting units by customer.
-    customers: Vec<(u64, u64, u64)>,
+    /// Held, sold and waiting units by customer: small, for there are as many as customers.
+    customers: Vec<(u32, u32, u32)>,
 }
 
 fn touched(event: &Event) -> Option<Ordinal> {

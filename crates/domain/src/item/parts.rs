@@ -22,10 +22,11 @@ use crate::waitlist::Waitlist;
 use crate::wheel::{TimerKey, TimerWheel};
 use std::sync::Arc;
 
-/// All facts of one item. The long lists are lists, or give one element after another.
+/// All facts of one item. The long lists are lists in blocks (of millions, a vector would be moved again and again while
+/// it grows), or give one element after another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of Item and its reservations, explained there")]
-pub struct ItemParts<C = Vec<CustomerParts>, R = Vec<ReservationParts>, I = Vec<IdempotencyParts>> {
+pub struct ItemParts<C = BlockList<CustomerParts>, R = BlockList<ReservationParts>, I = BlockList<IdempotencyParts>> {
     pub no: ItemNo,
     pub key: ItemKey,
     pub sku: Sku,
@@ -248,7 +249,7 @@ fn broken(what: &str) -> InvariantBroken {
 }
 
 impl Builder {
-    fn new(listed: Vec<CustomerParts>, parts: &ItemParts) -> Result<Self, InvariantBroken> {
+    fn new(listed: BlockList<CustomerParts>, parts: &ItemParts) -> Result<Self, InvariantBroken> {
         let count = listed.len();
         // Each of them was entered with a reservation.
         if count > parts.reservations.len() || parts.reservations.len() > RESERVATIONS_PER_ITEM_MAX as usize {

@@ -61,14 +61,14 @@ impl<'r, R: Read> PieceReader<'r, R> {
     }
 
     /// A list. How long it says it is is not believed, and room is made only for what is read.
-    pub(crate) fn list<S: DeserializeOwned, T>(
+    pub(crate) fn list<S: DeserializeOwned, T, L: Default + Extend<T>>(
         &mut self,
         mut element: impl FnMut(S) -> Result<T, CodecError>,
-    ) -> Result<Vec<T>, CodecError> {
+    ) -> Result<L, CodecError> {
         let count: u64 = self.piece()?;
-        let mut list = Vec::new();
+        let mut list = L::default();
         for _ in 0..count {
-            list.push(element(self.piece()?)?);
+            list.extend([element(self.piece()?)?]);
         }
         Ok(list)
     }
