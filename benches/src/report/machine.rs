@@ -12,6 +12,8 @@ pub(super) struct Machine {
     memory_kib: Option<u64>,
     kernel: Option<String>,
     file_system: Option<String>,
+    /// Whether the generator's threads go before the servers that share its processors.
+    generator_goes_first: bool,
     began_at: String,
 }
 
@@ -30,6 +32,8 @@ impl Machine {
             memory_kib: memory.and_then(|text| text.trim_end_matches(" kB").parse().ok()),
             kernel: read("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned()),
             file_system: read("/proc/self/mounts").and_then(|mounts| file_system(&mounts, place)),
+            // Of a thread of its own, for it stays so.
+            generator_goes_first: std::thread::spawn(|| cores::go_first(1)).join().unwrap_or_default(),
             began_at: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         }
     }
