@@ -39,19 +39,21 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
 }
 
-/// What a client would rather have (RFC 7240). What is not understood is ignored, as preferences are.
-pub(super) fn preferences(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// What a client would rather have, by name and value (RFC 7240). What is not understood is ignored, as preferences are,
+/// and so are their parameters.
+pub(super) fn preferences(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let lines = headers.get_all(PREFER).into_iter().filter_map(|value| value.to_str().ok());
-    lines.flat_map(|line| line.split(','))
+    lines.flat_map(|line| line.split(',')).map(|preference| {
+        let preference = preference.split_once(';').map_or(preference, |(preference, _parameters)| preference);
+        let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
+        (name.trim(), value.trim().trim_matches('"'))
+    })
 }
 
 /// `wait=20` among the preferences.
 fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = preferences(headers).find_map(|preference| {
-        let (name, value) = preference.split(';').next()?.split_once('=')?;
-        let value = value.trim().trim_matches('"');
-        name.trim().eq_ignore_ascii_case("wait").then(|| value.parse::<u64>().ok()).flatten()
-    })?;
+    let seconds = preferences(headers)
+        .find_map(|(name, value)| name.eq_ignore_ascii_case("wait").then(|| value.parse::<u64>().ok()).flatten())?;
     Some(Duration::from_secs(seconds).min(PREFER_WAIT_MAX)).filter(|wait| !wait.is_zero())
 }
 

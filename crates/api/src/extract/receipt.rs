@@ -26,7 +26,7 @@ pub(crate) struct Received(Option<Receipt>);
 impl Receipts {
     /// Whether these headers ask for one.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self(preferences(headers).any(|preference| preference.trim().eq_ignore_ascii_case("receipt")))
+        Self(preferences(headers).any(|(name, _)| name.eq_ignore_ascii_case("receipt")))
     }
 
     /// Has an item judge a command, and asks for a receipt if one is wanted.
@@ -63,5 +63,24 @@ impl FromRequestParts<SharedApp> for Receipts {
 
     async fn from_request_parts(parts: &mut Parts, _: &SharedApp) -> Result<Self, Problem> {
         Ok(Self::of(&parts.headers))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_is_wanted_by_whoever_names_it_in_whatever_way_preferences_are_named() {
+        let wants = |value: &'static str| {
+            Receipts::of(&HeaderMap::from_iter([(HeaderName::from_static("prefer"), HeaderValue::from_static(value))]))
+                .0
+        };
+        for yes in ["receipt", "Receipt", "wait=5, receipt", "receipt; of=all", "receipt=\"\""] {
+            assert!(wants(yes), "{yes}");
+        }
+        for no in ["", "receipts", "wait=receipt", "x; receipt"] {
+            assert!(!wants(no), "{no}");
+        }
     }
 }
