@@ -1,5 +1,5 @@
 //! Very many items, most of them at rest: what each of them costs in memory, and what all of them cost in throughput
-//! when customers want any of them (G16). An item at rest has no task, so nearly every customer wakes one.
+//! when customers want any of them (G16). An item at rest has no task, and nearly every customer asks one in its sleep.
 
 use crate::contestant::Contestant;
 use crate::goals::{G16, G16_MEMORY, Row};
