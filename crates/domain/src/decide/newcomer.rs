@@ -76,7 +76,7 @@ pub(super) fn place_in_line(
 impl ItemView {
     /// What a reserve is refused with, as of this view, if it comes from a customer of whom the item has never accepted
     /// anything. `None` where it would be accepted. Two things are not seen from outside: what is due by now, and that the
-    /// item has taken as many reservations as it can.
+    /// item is at a bound of its own ([`crate::item::Item::is_at_a_bound`]).
     #[must_use]
     pub fn refusal_of_newcomer(&self, quantity: Quantity, waitlist: WaitlistChoice) -> Option<Rejection> {
         let (status, settings) = (&self.status, &*self.settings);
@@ -86,6 +86,16 @@ impl ItemView {
                 true => Ok(()),
                 false => place_in_line(status, settings, quantity, waitlist).map(drop),
             })
+            .err()
+    }
+
+    /// What anybody's wish for so many units at once is refused with, as of this view, as far as phase, largest quantity
+    /// and stock tell: what only the item knows (who has how many, who is cooling off) is not asked here.
+    #[must_use]
+    pub fn refusal_at_once(&self, quantity: Quantity) -> Option<Rejection> {
+        let status = &self.status;
+        on_sale(status, &self.settings, quantity)
+            .and_then(|()| if is_free(status, quantity) { Ok(()) } else { Err(shortage(status)) })
             .err()
     }
 }

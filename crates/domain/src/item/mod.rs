@@ -23,7 +23,7 @@ use crate::growth::BlockList;
 use crate::idempotency::IdempotencyTable;
 use crate::identity::{BundleId, ItemKey, RefundId, ReservationId};
 use crate::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
-use crate::limits::RESERVATIONS_PER_ITEM_MAX;
+use crate::limits::{IDEMPOTENCY_RECORDS_MAX, RESERVATIONS_PER_ITEM_MAX};
 use crate::money::{Currency, Money};
 use crate::payment::{Books, Sums};
 use crate::policy::Settings;
@@ -180,9 +180,14 @@ impl Item {
         self.customers.names_from(nth)
     }
 
-    /// Whether it has taken as many reservations as it can.
+    /// Whether it may refuse somebody for a bound of its own: reservations, or keys that it remembers.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub fn is_at_a_bound(&self) -> bool {
+        self.is_full() || self.idempotency.len() >= IDEMPOTENCY_RECORDS_MAX
+    }
+
+    /// Whether it has taken as many reservations as it can.
+    pub(crate) fn is_full(&self) -> bool {
         self.reservation_count() >= RESERVATIONS_PER_ITEM_MAX
     }
 

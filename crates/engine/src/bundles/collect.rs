@@ -12,7 +12,7 @@ use crate::shell::{Ask, Reply};
 use crate::slot::Slot;
 use domain::bundle::coordinator::{AskedLine, Coordinator, GaveUp, Input, Output, PartTaken};
 use domain::bundle::{BundleTerms, NewBundle, WantedLines};
-use domain::command::{Command, Request, WaitlistChoice};
+use domain::command::{Command, Request};
 use domain::idempotency::{Attempt, Fingerprint, Idempotency};
 use domain::identity::BundleId;
 use domain::partition::{PartitionCommand, PartitionRequest, PartitionTurn, partition_of};
@@ -248,8 +248,7 @@ impl Job {
 
     fn look(&self, line: &AskedLine) -> Option<Rejection> {
         match place_of(&self.partitions, &line.sku) {
-            // A part never waits.
-            Some((_, slot)) => slot.view().refusal_of_newcomer(line.quantity, WaitlistChoice::Decline),
+            Some((_, slot)) => slot.view().refusal_at_once(line.quantity),
             None => Some(Rejection::NotFound),
         }
     }
