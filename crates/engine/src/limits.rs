@@ -66,8 +66,8 @@ pub const BUNDLES_AT_ONCE: usize = 4_096;
 /// Bundles whose parts are told at once how they ended.
 pub const PARTS_TOLD_AT_ONCE: usize = 256;
 
-/// Customers that an item enters in one turn into what it is refused by from outside, while it catches up: some tenths of
-/// a millisecond.
+/// Customers that a turn enters at most into the filter by which newcomers are told, while it catches up: that takes some
+/// tenths of a millisecond.
 pub const ENTERED_PER_TURN: usize = 4_096;
 
 /// How soon parts that could not be told are told again; each time twice as late.

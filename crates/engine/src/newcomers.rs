@@ -38,8 +38,8 @@ const PER_LINE: usize = 32;
 /// the item.
 const BITS_EACH: u32 = 6;
 
-/// Customers that there is room for at least, beyond those there are.
-const ROOM_MIN: usize = 32;
+/// Customers and leavers that there is room for at least, beyond the customers there are: a few lines.
+const ROOM_MIN: usize = 256;
 
 /// Whom an item may refuse from outside.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) struct Newcomers {
     hasher: FixedState,
     /// None until the item has refused somebody.
     known: RwLock<Option<Arc<Known>>>,
-    /// Whether there are any: of most items there are none, and reading this is all that it costs them.
+    /// Whether there are any: of most items there are none, and reading this is nearly all that it costs them.
     any: AtomicBool,
 }
 
@@ -59,6 +59,8 @@ struct Known {
     lines: Box<[Line]>,
     /// How many it is made for.
     room: usize,
+    /// How many left without an answer.
+    left: AtomicUsize,
     /// How many of the item's customers are entered, in the order in which they came.
     entered: AtomicUsize,
     /// Whether these are all.
@@ -72,7 +74,8 @@ struct Line([AtomicU64; LINE_WORDS]);
 impl Known {
     fn with_room_for(room: usize) -> Self {
         let lines = (0..room.div_ceil(PER_LINE)).map(|_| Line::default()).collect();
-        Self { lines, room, entered: AtomicUsize::new(0), complete: AtomicBool::new(false) }
+        let none = || AtomicUsize::new(0);
+        Self { lines, room, left: none(), entered: none(), complete: AtomicBool::new(false) }
     }
 
     /// A customer's line, and which bits of which of its words are theirs.
@@ -113,9 +116,14 @@ impl Known {
             entered = entered.saturating_add(1);
         }
         self.entered.store(entered, Ordering::Relaxed);
-        // Of an item that is full the view does not say so.
-        let complete = entered == item.customer_count() && !item.is_full();
+        // Of an item that is at a bound of its own the view does not say so.
+        let complete = entered == item.customer_count() && !item.is_at_a_bound();
         self.complete.store(complete, Ordering::Release);
+    }
+
+    /// Whether there is room for so many customers besides those who left.
+    fn has_room_for(&self, customers: usize) -> bool {
+        customers.saturating_add(self.left.load(Ordering::Relaxed)) <= self.room
     }
 }
 
@@ -149,11 +157,14 @@ impl Newcomers {
         self.any.load(Ordering::Acquire)
     }
 
-    /// Takes in what a turn has done, in which somebody was refused or nobody. Only for the item's own task.
+    /// Takes in what a turn has done, in which somebody was refused or nobody. Only for whoever does the item's turns.
+    ///
+    /// Where it is full, all customers are entered anew, and who left is not: no later turn judges their request, for they
+    /// are gone, and if an earlier one has accepted it, or this one, they are among the customers.
     pub(crate) fn follow(&self, item: &Item, refused: bool) {
         match self.known() {
             None if !refused => {}
-            Some(known) if item.customer_count() <= known.room => known.enter(item, &self.hasher),
+            Some(known) if known.has_room_for(item.customer_count()) => known.enter(item, &self.hasher),
             _ => {
                 let room = item.customer_count().saturating_add(item.customer_count() / 4).saturating_add(ROOM_MIN);
                 let known = Known::with_room_for(room);
@@ -174,9 +185,11 @@ impl Newcomers {
         self.any_refused() && self.read().as_ref().is_some_and(certain)
     }
 
+    /// Enters somebody who leaves without an answer.
     fn note(&self, hash: u64) {
         if let Some(known) = self.known() {
             known.note(hash);
+            known.left.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

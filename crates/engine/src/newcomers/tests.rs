@@ -4,6 +4,7 @@ use super::{Asking, Known, Newcomers};
 use crate::handle::{Engine, ItemHandle};
 use crate::limits::ENTERED_PER_TURN;
 use crate::shell::Reply;
+use crate::slot::Seat;
 use crate::tests::{attempt, customer, disk, held, open_item_as, reserve, settled, spec, start, view};
 use crate::{SubmitError, actor::failpoint};
 use domain::command::{Claim, Command, WaitlistChoice};
@@ -143,6 +144,27 @@ async fn whoever_leaves_without_an_answer_is_no_newcomer_any_more() {
     assert!(!is_newcomer("dan"), "told that it may have happened");
     assert_eq!(begin("eve").heard(Err(SubmitError::Overloaded)), Err(SubmitError::Overloaded));
     assert!(is_newcomer("eve"), "told that nothing happened");
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_many_leave_without_an_answer_newcomers_are_told_from_customers() {
+    let engine = start(&disk());
+    let item = without_a_line(&engine, "lamp", 1).await;
+    held(&item, "ann").await;
+    let newcomers = &item.slot.newcomers;
+    let hash = |name: &str| newcomers.hash(&customer(name));
+    assert_eq!(refused(settled(item.command(reserve("bob"), None)).await), Rejection::SoldOut);
+    for number in 0..50_000 {
+        newcomers.note(hash(&format!("leaver-{number}")));
+        if number % 100 == 0
+            && let Seat::Asleep(asleep) = &*item.slot.seat()
+        {
+            newcomers.follow(asleep.shell.item(), false);
+        }
+    }
+    let mistaken = (0..1_000).filter(|number| !newcomers.is_newcomer(hash(&format!("newcomer-{number}")))).count();
+    assert!(mistaken < 50, "{mistaken} of a thousand");
+    assert!(!newcomers.is_newcomer(hash("ann")));
 }
 
 #[tokio::test]
