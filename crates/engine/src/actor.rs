@@ -122,14 +122,15 @@ pub(crate) fn turn(registry: &Registry, slot: &Slot, shell: &mut Shell, asked: V
     let turned = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(test)]
         failpoint::pass(slot.no);
-        shell.turn(input)
+        let output = shell.turn(input);
+        // Before anybody hears of it: whoever was accepted is known from here on.
+        slot.newcomers.follow(shell.item(), output.refused);
+        if output.handover.is_none() && slot.newcomers.any_refused() && slot.durable() >= shell.submitted() {
+            slot.still_holds(output.wake);
+        }
+        output
     }));
-    let TurnOutput { handover, release, wake, refused } = turned.ok()?;
-    // Before anybody hears of it: whoever was accepted is known from here on.
-    slot.newcomers.follow(shell.item(), refused);
-    if handover.is_none() && slot.newcomers.any_refused() && slot.durable() >= shell.submitted() {
-        slot.still_holds(wake);
-    }
+    let TurnOutput { handover, release, wake, refused: _ } = turned.ok()?;
     for (caller, reply) in release {
         caller.answer(reply);
     }

@@ -45,15 +45,17 @@ impl Registry {
     }
 
     /// Has a sleeping item judge in its sleep, under its seat's lock: one turn, by whoever asks. Gives back what should
-    /// wake it, because others are waiting for what it wrote, or because the committer has no place for what it would.
+    /// wake it: because others are waiting for what it wrote, because its first turn after a start is a long one, or because
+    /// the committer has no place for what it would write.
     fn ask_asleep(self: &Arc<Self>, slot: &Arc<Slot>, seat: &mut Seat, asked: Asked<Caller>) -> Option<Asked<Caller>> {
         let Seat::Asleep(asleep) = seat else { return Some(asked) };
-        if slot.durable() < asleep.shell.submitted() {
+        if slot.durable() < asleep.shell.submitted() || asleep.shell.is_resuming() {
             return Some(asked);
         }
         let Ok(place) = self.committer.try_reserve() else { return Some(asked) };
         let Some(turned) = actor::turn(self, slot, &mut asleep.shell, vec![asked]) else {
             let submitted = asleep.shell.submitted();
+            self.disarm(slot.no, asleep);
             rebuild::leave(slot, seat);
             tokio::spawn(rebuild::after_panic(Arc::clone(self), Arc::clone(slot), submitted));
             return None;
@@ -158,10 +160,8 @@ impl Registry {
         let (due, next) = self.wakeups.take_due(self.clock.now());
         for counter in due {
             if let Some(slot) = ItemNo::new(self.no, counter).and_then(|no| self.slot(no)) {
+                // If it was asked meanwhile, it has another timer, which goes with its sleep.
                 let mut seat = slot.seat();
-                if let Seat::Asleep(asleep) = &mut *seat {
-                    asleep.wake = None;
-                }
                 self.wake_locked(&slot, &mut seat, None);
             }
         }

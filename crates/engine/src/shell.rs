@@ -193,6 +193,12 @@ impl Shell {
         self
     }
 
+    /// Whether its first turn after a start of the process is still to come. That one looks at everything it holds.
+    #[must_use]
+    pub const fn is_resuming(&self) -> bool {
+        self.resume.is_some()
+    }
+
     /// The item.
     #[must_use]
     pub const fn item(&self) -> &Item {
@@ -273,7 +279,6 @@ impl Shell {
                 view: None,
             });
         }
-        self.submitted = Ticket(self.submitted.0.saturating_add(1));
         let keyless = |recorded: &Recorded| Recorded { idempotency: None, ..recorded.clone() };
         let encode = |recorded: &Recorded| match planted::is(Bug::KeyNotLogged) {
             true => eventlog::encode_item_event(item, &keyless(recorded)),
@@ -282,6 +287,8 @@ impl Shell {
         let encoded = events.iter().map(encode).collect();
         let view = Some(Published::new(&self.item, wake));
         let decided = Vec::new();
+        // Last: whoever rebuilds the item after a panic waits for what was handed over, and for nothing else.
+        self.submitted = Ticket(self.submitted.0.saturating_add(1));
         Some(Handover {
             item,
             ticket: self.submitted,

@@ -97,7 +97,7 @@ impl Slot {
         slot
     }
 
-    /// A seat is replaced whole, so a poisoned lock holds a good one.
+    /// Turns under this lock catch their panics, and everything else replaces a seat whole: a poisoned one holds a good one.
     pub(crate) fn seat(&self) -> MutexGuard<'_, Seat> {
         self.seat.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,8 +133,8 @@ impl Slot {
         self.durable.store(ticket.0, Ordering::Release);
     }
 
-    /// Publishes that what was published holds longer: a turn found nothing due. Only for the item's own task, and only
-    /// where all it handed over is durable, so that nobody publishes anything newer meanwhile.
+    /// Publishes that what was published holds longer: a turn found nothing due. Only for whoever does the item's turns, and
+    /// only where all it handed over is durable, so that nobody publishes anything newer meanwhile.
     pub(crate) fn still_holds(&self, wake: Wake) {
         self.published.send_if_modified(|now| {
             now.due = wake.due();

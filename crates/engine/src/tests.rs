@@ -118,6 +118,7 @@ async fn what_was_acknowledged_is_there_after_a_crash_and_same_keys_get_the_same
     let item = engine.find(&Sku::parse("lamp").expect("a sku")).expect("it is there");
     assert_eq!(item.view().status.held.get(), 1);
     let again = settled(item.command(reserve("ann"), Some(&key))).await.expect("judged").outcome.expect("accepted");
+    assert_eq!(engine.status().items_awake, 1, "its first turn, which is a long one, is its own task's");
     assert_eq!((again.origin, again.body), (Origin::Replayed, first.body));
     let other = settled(item.command(reserve("bob"), Some(&key))).await.expect("judged").outcome;
     assert!(other.is_ok(), "the content is the command, and who it is for is in the caller's scope");
