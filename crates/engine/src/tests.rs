@@ -50,6 +50,17 @@ pub(crate) async fn settled<T>(waiting: impl Future<Output = T>) -> T {
     result
 }
 
+/// The next syncs of this disk, so many of them, wait until they are let go, one for each that is sent.
+pub(crate) fn hold_syncs(disk: &MemoryDisk, count: usize) -> std::sync::mpsc::Sender<()> {
+    let (release, gate) = std::sync::mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    disk.on_slow_sync(move || {
+        let _released = gate.lock().expect("no panic").recv();
+    });
+    disk.script(std::iter::repeat_n(Fault::SlowSync, count));
+    release
+}
+
 pub(crate) fn spec(sku: &str, total: u32) -> ItemSpec {
     let settings = Settings {
         name: ItemName::parse("thing").expect("a name"),
@@ -216,12 +227,7 @@ async fn a_caller_who_waits_too_long_is_told_that_nothing_is_known_and_the_same_
     let disk = disk();
     let engine = start(&disk);
     let item = open_item(&engine, "lamp", 5).await;
-    let (release, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new(gate);
-    disk.on_slow_sync(move || {
-        let _released = gate.lock().expect("no panic").recv();
-    });
-    disk.script([Fault::SlowSync]);
+    let release = hold_syncs(&disk, 1);
     let key = attempt("9");
     // Time is paused and moves to the timeout, because the sync does not end before.
     assert_eq!(item.command(reserve("ann"), Some(&key)).await, Err(SubmitError::OutcomeUnknown));
@@ -344,12 +350,7 @@ async fn a_backlog_runs_only_a_few_turns_ahead_of_the_disk() {
     for number in 0..=waiting {
         held(&item, &format!("c{number}")).await;
     }
-    let (release, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new(gate);
-    disk.on_slow_sync(move || {
-        let _released = gate.lock().expect("no panic").recv();
-    });
-    disk.script([Fault::SlowSync, Fault::SlowSync, Fault::SlowSync]);
+    let release = hold_syncs(&disk, 3);
     let more = StockChange::new(i32::try_from(waiting).expect("it is small")).expect("a change");
     let restock = Command::AdjustStock { change: more, reason: Reason::parse("more came").expect("a reason") };
     let mut watch = item.watch();

@@ -5,7 +5,7 @@ use crate::handle::{Engine, ItemHandle};
 use crate::limits::ENTERED_PER_TURN;
 use crate::shell::Reply;
 use crate::slot::Seat;
-use crate::tests::{attempt, customer, disk, held, open_item_as, reserve, settled, spec, start, view};
+use crate::tests::{attempt, customer, disk, held, hold_syncs, open_item_as, reserve, settled, spec, start, view};
 use crate::{SubmitError, actor::failpoint};
 use domain::command::{Claim, Command, WaitlistChoice};
 use domain::idempotency::Attempt;
@@ -15,7 +15,6 @@ use domain::rejection::Rejection;
 use domain::time::DurationMs;
 use domain::units::Quantity;
 use domain::views::{Origin, StateView};
-use eventlog::memory_log::Fault;
 
 /// An item on which nobody can wait.
 async fn without_a_line(engine: &Engine, sku: &str, total: u32) -> ItemHandle {
@@ -101,12 +100,7 @@ async fn whoever_was_accepted_and_has_not_heard_of_it_reaches_the_item_with_the_
     let engine = start(&disk);
     let item = without_a_line(&engine, "lamp", 1).await;
     let zed = held(&item, "zed").await;
-    let (release, gate) = std::sync::mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new(gate);
-    disk.on_slow_sync(move || {
-        let _released = gate.lock().expect("no panic").recv();
-    });
-    disk.script([Fault::SlowSync]);
+    let release = hold_syncs(&disk, 1);
     // What everybody sees is sold out as long as the sync lasts; what the item knows is that ann has it.
     let claim = Claim { reservation: zed.id.ordinal(), customer: customer("zed") };
     let (key, cancel) = (own("ann", "7"), Command::CancelReservation(claim));
@@ -144,6 +138,28 @@ async fn whoever_leaves_without_an_answer_is_no_newcomer_any_more() {
     assert!(!is_newcomer("dan"), "told that it may have happened");
     assert_eq!(begin("eve").heard(Err(SubmitError::Overloaded)), Err(SubmitError::Overloaded));
     assert!(is_newcomer("eve"), "told that nothing happened");
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_hangs_up_while_their_request_waits_is_no_newcomer_any_more_and_gets_nothing() {
+    let engine = start(&disk());
+    let item = without_a_line(&engine, "lamp", 5).await;
+    let quantity = Quantity::new(2).expect("a quantity");
+    let too_many = Command::Reserve { customer: customer("bob"), quantity, waitlist: WaitlistChoice::Join };
+    refused(settled(item.command(too_many, None)).await);
+    tokio::join!(held(&item, "ann"), held(&item, "cyd"));
+    assert_eq!(engine.status().items_awake, 1, "so who asks now waits for its task");
+    let newcomers = &item.slot.newcomers;
+    let is_newcomer = |name: &str| newcomers.is_newcomer(newcomers.hash(&customer(name)));
+    assert!(is_newcomer("dan"));
+    tokio::select! {
+        biased;
+        reply = item.command(reserve("dan"), None) => panic!("not so soon: {reply:?}"),
+        () = std::future::ready(()) => {}
+    }
+    assert!(!is_newcomer("dan"));
+    held(&item, "eve").await;
+    assert_eq!(item.view().status.held.get(), 3, "nobody waits for dan's any more");
 }
 
 #[tokio::test(start_paused = true)]
