@@ -40,6 +40,15 @@ async fn reaches(item: &ItemHandle, name: &str) -> (bool, Reply) {
     (failpoint::turns(item.no()) > before, reply)
 }
 
+/// How many of so many newcomers reach the item. Its secret is drawn at random, so now and then one seems to be a customer.
+async fn reach(item: &ItemHandle, name: &str, count: usize) -> usize {
+    let mut asked = 0;
+    for number in 0..count {
+        asked += usize::from(reaches(item, &format!("{name}-{number}")).await.0);
+    }
+    asked
+}
+
 #[tokio::test(start_paused = true)]
 async fn newcomers_to_what_is_sold_out_are_refused_without_the_item_and_customers_never_are() {
     let engine = start(&disk());
@@ -206,9 +215,8 @@ async fn an_item_with_many_customers_enters_them_over_several_turns_and_refuses_
     for number in 0..many {
         held(&item, &format!("c{number}")).await;
     }
-    for asked in [true, true, false, false] {
-        assert_eq!(reaches(&item, "newcomer").await.0, asked);
-    }
+    assert_eq!(reach(&item, "early", 2).await, 2, "not all are entered yet");
+    assert!(reach(&item, "late", 20).await < 10);
     let newcomers = &item.slot.newcomers;
     let is_newcomer = |name: String| newcomers.is_newcomer(newcomers.hash(&customer(&name)));
     assert!(!(0..many).any(|number| is_newcomer(format!("c{number}"))));
@@ -221,7 +229,7 @@ async fn an_item_with_many_customers_enters_them_over_several_turns_and_refuses_
     for number in many..many + room {
         held(&item, &format!("c{number}")).await;
     }
-    while reaches(&item, "newcomer").await.0 {}
+    assert!(reach(&item, "later", 40).await < 20);
     assert!(newcomers.known().expect("somebody was refused").room > room);
     assert!(!(0..many + room).any(|number| is_newcomer(format!("c{number}"))));
 }
