@@ -292,15 +292,35 @@ impl<A> IdempotencyTable<A> {
 
     /// A table from entries, oldest first, as [`IdempotencyTable::iter`] gives them. `None` where one appears twice.
     pub(crate) fn from_entries(entries: impl IntoIterator<Item = (Fingerprint, Entry<A>)>) -> Option<Self> {
-        let (mut table, entries) = (Self::default(), entries.into_iter());
-        table.by_request.make_room(entries.size_hint().0, |_| 0);
-        for (request, entry) in entries {
-            if table.get(request).is_some() {
-                return None;
-            }
-            table.push(request, entry);
-        }
-        Some(table)
+        let mut builder = IdempotencyBuilder::default();
+        entries.into_iter().for_each(|(request, entry)| builder.push(request, entry));
+        builder.finish()
+    }
+}
+
+/// A table whose entries are still coming, oldest first.
+#[derive(Debug)]
+pub(crate) struct IdempotencyBuilder<A = Answered>(BlockQueue<Kept<A>>);
+
+impl<A> Default for IdempotencyBuilder<A> {
+    fn default() -> Self {
+        Self(BlockQueue::new())
+    }
+}
+
+impl<A> IdempotencyBuilder<A> {
+    pub(crate) fn push(&mut self, request: Fingerprint, entry: Entry<A>) {
+        self.0.push_back(Kept { request, entry });
+    }
+
+    /// The table. `None` where an entry appears twice.
+    pub(crate) fn finish(self) -> Option<IdempotencyTable<A>> {
+        let (by_age, mut by_request) = (self.0, SplitIndex::new());
+        let request_of = |number: &u32| by_age.get(*number).expect("all that is in the index is in the queue").request;
+        let hashed = (0..).zip(by_age.iter()).map(|(number, kept)| (hash_of(kept.request), number));
+        let same = |a: &u32, b: &u32| request_of(a) == request_of(b);
+        by_request.add_all((by_age.len(), hashed), |number| hash_of(request_of(number)), same, |_, _| Err(())).ok()?;
+        Some(IdempotencyTable { by_age, by_request })
     }
 }
 

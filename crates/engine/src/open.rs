@@ -17,11 +17,12 @@ use domain::identity::ItemKey;
 use domain::ids::PartitionNo;
 use domain::text::Sku;
 use domain::time::DurationMs;
+use eventlog::ahead::{Ahead, read_ahead};
 use eventlog::disk_log::OnStall;
 use eventlog::limits::GENERATION_RECORD_BYTES;
 use eventlog::{
-    ChainPoint, Cut, DataDir, DataDirError, DiskLog, DiskOptions, EventLog, LocalLog, LogError, PartitionCount,
-    RecordNo, RecoverError, SnapshotStore, StorageEngine, recover,
+    ChainPoint, Cut, DataDir, DataDirError, DecodedEvent, DiskLog, DiskOptions, EventLog, LocalLog, LogError,
+    PartitionCount, RecordNo, RecoverError, SnapshotStore, StorageEngine, recover,
 };
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -141,7 +142,7 @@ pub enum OpenError {
     #[error("no random bytes from the system")]
     NoRandomness,
     /// The system gave no thread.
-    #[error("no thread for the committer: {0}")]
+    #[error("the system gave no thread: {0}")]
     Thread(#[from] std::io::Error),
 }
 
@@ -279,8 +280,10 @@ fn recover_one(unrecovered: Unrecovered) -> Result<RecoveredPartition, OpenError
         Some((point, folded)) => (point, folded),
         None => (ChainPoint::START, Folded::new(partition)),
     };
-    let recovered = recover(log.as_mut(), from, &mut |event| folded.apply(event.item, &event.event))
-        .map_err(|error| OpenError::Recover { partition, error })?;
+    let reading = |ahead: &mut Ahead<DecodedEvent>| recover(log.as_mut(), from, &mut |event| ahead.put(event));
+    let (recovered, ()) =
+        read_ahead(reading, |events| events.for_each(|event| folded.apply(event.item, &event.event)))?;
+    let recovered = recovered.map_err(|error| OpenError::Recover { partition, error })?;
     folded.recount();
     let report = PartitionReport {
         no: partition,

@@ -6,8 +6,9 @@
 use crate::commit::AfterCommit;
 use crate::fold::{Folded, FoldedItem, words};
 use domain::ids::PartitionNo;
-use domain::item::Item;
-use domain::partition::Partition;
+use domain::item::{InvariantBroken, Item, ItemBuilder, ItemPiece};
+use domain::partition::{Partition, PartitionParts};
+use eventlog::ahead::{Ahead, read_ahead};
 use eventlog::background::Unhurried;
 use eventlog::{ChainPoint, EventLog, LogReader, Section, Snapshot, SnapshotStore};
 use std::io::Write;
@@ -146,18 +147,85 @@ pub fn sections(folded: &Folded) -> impl Iterator<Item = StateSection<'_>> {
 /// # Errors
 /// In words, what cannot be read or contradicts itself.
 pub fn unfold(snapshot: &Snapshot) -> Result<Folded, String> {
+    let mut unfolding = Unfolding::default();
+    if snapshot.is_unhurried() {
+        read(snapshot, &mut |fact| unfolding.take(fact))?;
+    } else {
+        let reading = |ahead: &mut Ahead<Fact>| read(snapshot, &mut |fact| ahead.put(fact));
+        let (read, ()) = read_ahead(reading, |facts| facts.for_each(|fact| unfolding.take(fact)))
+            .map_err(|error| format!("no thread to read it: {error}"))?;
+        read?;
+    }
+    unfolding.finish()
+}
+
+/// What a snapshot holds, as it is read.
+enum Fact {
+    /// Of the partition, all: first.
+    Partition(Box<PartitionParts>),
+    /// Of an item.
+    Item(ItemPiece),
+}
+
+fn read(snapshot: &Snapshot, out: &mut dyn FnMut(Fact)) -> Result<(), String> {
     let mut sections = snapshot.sections().map_err(|error| error.to_string())?;
     let partition = sections.next().ok_or("it is empty")?.map_err(|error| error.to_string())?;
     let parts = eventlog::decode_partition(&partition).map_err(|error| error.to_string())?;
-    let partition = Partition::from_parts(parts).map_err(|broken| broken.to_string())?;
-    let mut folded = Folded::new(partition.no());
-    folded.last = partition.now();
-    folded.partition = partition;
+    out(Fact::Partition(Box::new(parts)));
     while let Some(section) = sections.next_section().map_err(|error| error.to_string())? {
-        let parts = eventlog::read_item(section).map_err(|error| error.to_string())?;
-        let item = Item::from_parts(parts).map_err(|error| error.to_string())?;
-        folded.last = folded.last.max(item.now());
-        folded.items.insert(item.no(), FoldedItem::Whole(Box::new(item)));
+        eventlog::read_item(section, &mut |piece| out(Fact::Item(piece))).map_err(|error| error.to_string())?;
     }
-    Ok(folded)
+    Ok(())
+}
+
+/// State that is put together from a snapshot.
+#[derive(Default)]
+struct Unfolding {
+    folded: Option<Folded>,
+    /// The item whose facts are coming.
+    item: Option<ItemBuilder>,
+    /// The first that contradicts itself. What comes after it is passed over.
+    fault: Option<String>,
+}
+
+impl Unfolding {
+    fn take(&mut self, fact: Fact) {
+        if self.fault.is_none() {
+            self.fault = self.add(fact).err().map(|broken| broken.to_string());
+        }
+    }
+
+    fn add(&mut self, fact: Fact) -> Result<(), InvariantBroken> {
+        match fact {
+            Fact::Partition(parts) => {
+                let partition = Partition::from_parts(*parts)?;
+                let last = partition.now();
+                self.folded = Some(Folded { last, partition, ..Folded::new(PartitionNo(0)) });
+                Ok(())
+            }
+            Fact::Item(ItemPiece::Head(head)) => {
+                self.end_item()?;
+                self.item = Some(ItemBuilder::new(*head));
+                Ok(())
+            }
+            Fact::Item(piece) => self.item.as_mut().map_or(Ok(()), |item| item.take(piece)),
+        }
+    }
+
+    fn end_item(&mut self) -> Result<(), InvariantBroken> {
+        if let (Some(builder), Some(folded)) = (self.item.take(), &mut self.folded) {
+            let item = builder.finish()?;
+            folded.last = folded.last.max(item.now());
+            folded.items.insert(item.no(), FoldedItem::Whole(Box::new(item)));
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Folded, String> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.end_item().map_err(|broken| broken.to_string())?;
+        self.folded.ok_or_else(|| "it is empty".to_owned())
+    }
 }

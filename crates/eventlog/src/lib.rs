@@ -27,6 +27,7 @@ pub mod data_dir;
 pub mod disk_log;
 pub mod memory_log;
 
+pub mod ahead;
 pub mod background;
 pub mod events;
 pub mod receipt;

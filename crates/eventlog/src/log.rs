@@ -62,7 +62,7 @@ pub trait EventLog: Send + fmt::Debug {
 }
 
 /// A log whose bytes lie with this process: it can have a torn tail, and is recovered before it is claimed.
-pub trait LocalLog: EventLog {
+pub trait LocalLog: EventLog + Sync {
     /// The last durable point that the log is known to have reached. What is missing up to it is damage.
     fn anchor(&self) -> ChainPoint;
 

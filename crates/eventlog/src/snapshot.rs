@@ -224,6 +224,12 @@ impl Snapshot {
         Self { is_unhurried: true, ..self }
     }
 
+    /// Whether nobody waits for it.
+    #[must_use]
+    pub const fn is_unhurried(&self) -> bool {
+        self.is_unhurried
+    }
+
     /// Its sections, in the order they were written.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use domain::idempotency::{Acceptance, Answered, Entry, Fingerprint, PaidThen};
 use domain::identity::{BundleId, ItemKey, OrderId, ReservationId};
 use domain::ids::{CaptureNo, ItemNo, Ordinal, PartitionNo, Revision, Seq};
 use domain::item::{
-    CustomerParts, HoldParts, IdempotencyParts, ItemParts, Phase, ReservationParts, SaleParts, StateParts,
+    CustomerParts, HoldParts, IdempotencyParts, ItemHead, ItemParts, Phase, ReservationParts, SaleParts, StateParts,
 };
 use domain::money::{Currency, Money};
 use domain::partition::{BundleAnswered, BundleParts, BundleStateParts, PartitionIdempotencyParts, PartitionParts};
@@ -147,7 +147,7 @@ fn parts() -> ItemParts {
         let acceptance = Acceptance { seq: Seq(5), at: at(3), answered };
         IdempotencyParts { request: Fingerprint(request), entry: Entry { content: Fingerprint(u128::MAX), acceptance } }
     };
-    ItemParts {
+    let head = ItemHead {
         no: ItemNo::new(PartitionNo(2), 7).expect("a counter"),
         key: ItemKey::from_bytes([0xee; 32]),
         sku: sku(),
@@ -158,6 +158,9 @@ fn parts() -> ItemParts {
         seq: Seq(123_456),
         now: at(50),
         freed_by: Seq(0),
+    };
+    ItemParts {
+        head,
         customers: (0..7)
             .map(|no: u8| CustomerParts {
                 id: CustomerId::parse(&format!("customer-{no}")).expect("a customer"),

@@ -26,7 +26,7 @@ impl<T> SplitIndex<T> {
     /// The entry with this hash that is the one sought.
     #[must_use]
     pub fn find(&self, hash: u64, sought: impl FnMut(&T) -> bool) -> Option<&T> {
-        self.parts.get(self.part_of(hash))?.find(hash, sought)
+        self.parts.get(part_of(hash, self.parts.len()))?.find(hash, sought)
     }
 
     /// The same, to be changed. Its hash has to stay as it is.
@@ -36,23 +36,66 @@ impl<T> SplitIndex<T> {
 
     /// Puts in an entry that is not there yet.
     pub fn insert(&mut self, hash: u64, entry: T, hash_of: impl Fn(&T) -> u64) {
-        self.part_mut(hash).insert_unique(hash, entry, &hash_of);
+        let part = self.part_mut(hash);
+        if part.len() == part.capacity() {
+            grow(part, &hash_of);
+        }
+        part.insert_unique(hash, entry, &hash_of);
         self.len += 1;
         if self.len >= SPLIT_AT && self.parts.len() == 1 {
             self.split(hash_of);
         }
     }
 
-    /// Makes room for so many more, for whoever knows how many there will be: growing step by step hashes every entry
-    /// again at each step.
-    pub fn make_room(&mut self, more: usize, hash_of: impl Fn(&T) -> u64) {
-        if self.parts.len() == 1 && self.len + more >= SPLIT_AT {
+    /// Puts in so many, with their hashes, and shows `meet` each that is the same as one that is there already.
+    ///
+    /// Where they are many, one part is filled after the other: a part of millions stays in the processor's cache meanwhile,
+    /// and the index as a whole would not.
+    ///
+    /// # Errors
+    /// The first of `meet`; some are in the index then, and some are not.
+    pub fn add_all<E>(
+        &mut self,
+        (count, hashed): (usize, impl Iterator<Item = (u64, T)>),
+        hash_of: impl Fn(&T) -> u64,
+        same: impl Fn(&T, &T) -> bool,
+        mut meet: impl FnMut(&mut T, T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if count < SPLIT_AT {
+            for (hash, entry) in hashed {
+                match self.find_mut(hash, |other| same(other, &entry)) {
+                    Some(known) => meet(known, entry)?,
+                    None => self.insert(hash, entry, &hash_of),
+                }
+            }
+            return Ok(());
+        }
+        if self.parts.len() == 1 {
             self.split(&hash_of);
         }
-        let share = more.div_ceil(self.parts.len());
         // Parts differ in size, by some four times the root of it between the largest and the mean.
-        let room = if self.parts.len() == 1 { share } else { share + 4 * share.isqrt() };
-        self.parts.iter_mut().for_each(|part| part.reserve(room, &hash_of));
+        let share = count.div_ceil(PARTS);
+        let mut shares: Vec<Vec<_>> = (0..PARTS).map(|_| Vec::with_capacity(share + 4 * share.isqrt())).collect();
+        for (hash, entry) in hashed {
+            let share = shares.get_mut(part_of(hash, PARTS));
+            share.expect("there are as many as hashes are divided among").push((hash, entry));
+        }
+        for (part, share) in self.parts.iter_mut().zip(shares) {
+            // Of an index that has some already nobody knows how many are the same.
+            if part.is_empty() {
+                part.reserve(share.len(), &hash_of);
+            }
+            for (hash, entry) in share {
+                match part.find_mut(hash, |other| same(other, &entry)) {
+                    Some(known) => meet(known, entry)?,
+                    None => {
+                        part.insert_unique(hash, entry, &hash_of);
+                        self.len += 1;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Takes out the entry with this hash that is the one sought.
@@ -72,15 +115,30 @@ impl<T> SplitIndex<T> {
         }
     }
 
-    const fn part_of(&self, hash: u64) -> usize {
-        // From the middle of the hash: a part itself looks at both ends.
-        if self.parts.len() == 1 { 0 } else { (hash >> 32) as usize % PARTS }
-    }
-
     fn part_mut(&mut self, hash: u64) -> &mut HashTable<T> {
-        let part = self.part_of(hash);
+        let part = part_of(hash, self.parts.len());
         self.parts.get_mut(part).expect("there are as many parts as hashes are divided among")
     }
+}
+
+/// Makes room in a part that is full. The table by itself would hash one entry and put it in before it looks at the next;
+/// where millions are, each of these waits for memory, and hashes that are asked for one behind the other wait together.
+fn grow<T>(part: &mut HashTable<T>, hash_of: impl Fn(&T) -> u64) {
+    let entries: Vec<T> = part.drain().collect();
+    let hashes: Vec<u64> = entries.iter().map(hash_of).collect();
+    // Where at least half of it is what was removed, it is large enough.
+    if entries.len() > part.capacity() / 2 {
+        part.reserve(part.capacity() + 1, |_| 0);
+    }
+    for (hash, entry) in hashes.into_iter().zip(entries) {
+        part.insert_unique(hash, entry, |_| hash);
+    }
+}
+
+/// The part of an index of so many that an entry is in.
+const fn part_of(hash: u64, parts: usize) -> usize {
+    // From the middle of the hash: a part itself looks at both ends.
+    if parts == 1 { 0 } else { (hash >> 32) as usize % PARTS }
 }
 
 impl<T> Default for SplitIndex<T> {
@@ -121,17 +179,27 @@ mod tests {
     }
 
     #[test]
-    fn whoever_makes_room_finds_the_same_and_nothing_grows_afterwards() {
-        for (before, more) in [(0, 1), (0, MANY), (5, MANY), (SPLIT_AT - 1, 1), (2 * SPLIT_AT, 3 * SPLIT_AT)] {
-            let mut index = filled(before);
-            index.make_room(more, hash);
-            let room = |index: &SplitIndex<usize>| index.parts.iter().map(HashTable::capacity).collect::<Vec<_>>();
-            let made = room(&index);
-            for key in before..before + more {
-                index.insert(hash(&key), key, hash);
-            }
-            assert_eq!(room(&index), made, "{before} and {more} more");
-            assert!((0..before + more).all(|key| index.find(hash(&key), |found| *found == key) == Some(&key)));
+    fn what_is_put_in_all_at_once_is_found_like_what_is_put_in_step_by_step() {
+        for (before, more) in [(0, 0), (0, 1), (5, MANY), (SPLIT_AT - 1, 1), (SPLIT_AT, 9), (0, MANY), (MANY, 0)] {
+            let (mut index, all) = (filled(before), before + more);
+            let add = |index: &mut SplitIndex<usize>, keys: std::ops::Range<usize>| {
+                let hashed = keys.clone().map(|key| (hash(&key), key));
+                let mut met = Vec::new();
+                let meet = |known: &mut usize, key| {
+                    assert_eq!(*known, key);
+                    met.push(key);
+                    if key == 3 && met.len() == 1 { Err("met three first") } else { Ok(()) }
+                };
+                index.add_all((keys.len(), hashed), hash, |a, b| a == b, meet).map(|()| met)
+            };
+            assert_eq!(add(&mut index, before..all), Ok(Vec::new()), "{before} and {more} more");
+            assert_eq!((index.len, index.parts.len()), (all, filled(all).parts.len()));
+            let from = all.min(before / 2 + 4);
+            let mut met = add(&mut index, from..all + 1).expect("three is not the first of them");
+            met.sort_unstable();
+            assert!(met.into_iter().eq(from..all), "the rest is there already");
+            assert!((0..=all).all(|key| index.find(hash(&key), |found| *found == key) == Some(&key)), "{all} and one");
+            assert_eq!(add(&mut index, 3..4).err(), (all >= 3).then_some("met three first"));
         }
     }
 

@@ -10,8 +10,9 @@ pub(crate) struct Texts {
     blocks: Vec<String>,
 }
 
-/// Where a text stands.
+/// Where a text stands. Packed, for there are millions of them and three bytes beside each would be empty.
 #[derive(Clone, Copy, Debug)]
+#[repr(Rust, packed)]
 pub(crate) struct TextAt {
     begins: u32,
     len: u8,

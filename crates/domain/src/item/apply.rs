@@ -183,9 +183,8 @@ impl Item {
     fn join(&mut self, ordinal: Ordinal, position: u32) {
         self.waitlist.join(ordinal.0);
         assert_eq!(position, self.waitlist.len(), "invariant 14: item {} miscounts a place in line", self.no);
-        let quantity = self.entry(ordinal).quantity.get();
-        let customer = self.customer_of(ordinal);
-        customer.waiting = add(customer.waiting, quantity);
+        let quantity = self.entry(ordinal).quantity;
+        self.customer_of(ordinal).waiting.add(quantity);
     }
 
     /// Sets units aside for a reservation that waits, if only for this instant.
@@ -195,15 +194,13 @@ impl Item {
         let quantity = self.step(ordinal, Change::Promote(hold));
         self.stock.shift(quantity.units(), Place::Available, Place::Held);
         self.holds = add(self.holds, 1);
-        let customer = self.customer_of(ordinal);
-        customer.held = add(customer.held, quantity.get());
+        self.customer_of(ordinal).held.add(quantity);
     }
 
     fn hold_part(&mut self, ordinal: Ordinal, bundle: crate::identity::BundleId) {
         let quantity = self.step(ordinal, Change::HoldPart);
         self.stock.shift(quantity.units(), Place::Available, Place::Held);
-        let customer = self.customer_of(ordinal);
-        customer.held = add(customer.held, quantity.get());
+        self.customer_of(ordinal).held.add(quantity);
         self.bundled.note(ordinal, bundle);
     }
 
@@ -233,9 +230,8 @@ impl Item {
 
     fn leave(&mut self, ordinal: Ordinal) {
         assert!(self.waitlist.leave(ordinal.0), "invariant 6: {ordinal:?} leaves a line it is not in");
-        let quantity = self.entry(ordinal).quantity.get();
-        let customer = self.customer_of(ordinal);
-        customer.waiting = sub(customer.waiting, quantity);
+        let quantity = self.entry(ordinal).quantity;
+        self.customer_of(ordinal).waiting.sub(quantity);
     }
 
     /// Ends a hold or a wait. `released` is what the event says it set free.
@@ -262,8 +258,7 @@ impl Item {
         self.stock.shift(quantity.units(), Place::Held, Place::Available);
         self.holds = sub(self.holds, 1);
         self.freed_by = self.seq;
-        let customer = self.customer_of(ordinal);
-        customer.held = sub(customer.held, quantity.get());
+        self.customer_of(ordinal).held.sub(quantity);
     }
 
     fn expire(&mut self, ordinal: Ordinal, release_at: Timestamp, released: Units) {

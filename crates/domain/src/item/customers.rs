@@ -3,10 +3,12 @@
 use super::Phase;
 use crate::growth::{BlockList, SplitIndex, TextAt, Texts};
 use crate::identity::ItemKey;
+use crate::limits::QUANTITY_MAX;
 use crate::planted::{self, Bug};
 use crate::policy::CoolOffPolicy;
 use crate::text::CustomerId;
 use crate::time::Timestamp;
+use crate::units::Quantity;
 use foldhash::quality::FixedState;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -20,9 +22,39 @@ pub(crate) struct CustomerIx(pub(crate) u32);
 pub(crate) struct Customer {
     id: TextAt,
     pub(crate) expiries_in_row: u8,
-    pub(crate) held: u32,
-    pub(crate) waiting: u32,
-    pub(crate) sold: u32,
+    pub(crate) held: CustomerUnits,
+    pub(crate) waiting: CustomerUnits,
+    pub(crate) sold: CustomerUnits,
+}
+
+// With ten million of them, eight bytes more are eighty megabytes.
+const _: () = assert!(size_of::<Customer>() == 12);
+
+/// Units of one customer, in one of their states. No limit on a customer is above [`QUANTITY_MAX`], which fits easily.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CustomerUnits(u16);
+
+const _: () = assert!(QUANTITY_MAX <= u16::MAX as u32);
+
+impl CustomerUnits {
+    /// How many.
+    pub(crate) const fn get(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// So many more, if that can be.
+    pub(crate) fn plus(self, quantity: Quantity) -> Option<Self> {
+        u16::try_from(quantity.get()).ok().and_then(|more| self.0.checked_add(more)).map(Self)
+    }
+
+    pub(crate) fn add(&mut self, quantity: Quantity) {
+        *self = self.plus(quantity).expect("invariant 3: a customer's count of units overflows");
+    }
+
+    pub(crate) fn sub(&mut self, quantity: Quantity) {
+        let left = self.get().checked_sub(quantity.get()).and_then(|left| u16::try_from(left).ok());
+        *self = Self(left.expect("invariant 3: a customer's count of units falls below zero"));
+    }
 }
 
 /// All customers who were ever accepted on this item. Their ids are kept once, here.
@@ -40,16 +72,9 @@ pub(crate) struct Customers {
 impl Customers {
     /// None yet.
     pub(crate) fn new(key: &ItemKey) -> Self {
-        Self::with_room_for(0, key)
-    }
-
-    /// None yet, and so many to come.
-    pub(crate) fn with_room_for(count: usize, key: &ItemKey) -> Self {
-        let mut by_id = SplitIndex::new();
-        by_id.make_room(count, |_| 0);
         Self {
             hasher: FixedState::with_seed(key.table_seed()),
-            by_id,
+            by_id: SplitIndex::new(),
             list: BlockList::new(),
             ids: Texts::default(),
             cooling: BTreeMap::new(),
@@ -93,16 +118,34 @@ impl Customers {
         if let Some(ix) = self.find_hashed(hash, id) {
             return ix;
         }
-        // A customer is entered with a reservation, so there are never more than RESERVATIONS_PER_ITEM_MAX.
-        let ix = CustomerIx(self.list.len() as u32);
-        let id_at = self.ids.push(id.as_str());
-        self.list.push(Customer { id: id_at, expiries_in_row: 0, held: 0, waiting: 0, sold: 0 });
+        let ix = self.append(id);
         let (list, ids, hasher) = (&self.list, &self.ids, &self.hasher);
         self.by_id.insert(hash, ix, |ix| {
             let entered = list.get(ix.0 as usize).expect("all that is in the index is in the list");
             hasher.hash_one(ids.get(entered.id))
         });
         ix
+    }
+
+    /// Puts a customer at the end of the list. They are found when they are indexed too.
+    pub(crate) fn append(&mut self, id: &CustomerId) -> CustomerIx {
+        // A customer is entered with a reservation, so there are never more than RESERVATIONS_PER_ITEM_MAX.
+        let ix = CustomerIx(self.list.len() as u32);
+        let id = self.ids.push(id.as_str());
+        let none = CustomerUnits::default();
+        self.list.push(Customer { id, expiries_in_row: 0, held: none, waiting: none, sold: none });
+        ix
+    }
+
+    /// Indexes all who have been appended, and none before. `Err` where one appears twice.
+    pub(crate) fn index(&mut self) -> Result<(), ()> {
+        let mut by_id = SplitIndex::new();
+        let hash_of = |ix: &CustomerIx| self.hasher.hash_one(self.name(*ix));
+        let hashed = (0..self.len() as u32).map(CustomerIx).map(|ix| (hash_of(&ix), ix));
+        let same = |a: &CustomerIx, b: &CustomerIx| self.name(*a) == self.name(*b);
+        by_id.add_all((self.len(), hashed), hash_of, same, |_, _| Err(()))?;
+        self.by_id = by_id;
+        Ok(())
     }
 
     /// Until when this customer is kept off; an instant long past for nearly all.
@@ -141,9 +184,8 @@ impl Customers {
 impl Customer {
     /// Units that count towards the limit. Whoever waited when the sale closed has lapsed.
     pub(crate) fn counted(&self, phase: Phase) -> u32 {
-        // Each is bounded by the limits on quantity and reservations; the sum of three cannot pass 2^32.
-        let waiting = if phase == Phase::Closed { 0 } else { self.waiting };
-        let sold = if planted::is(Bug::LimitForgetsSold) { 0 } else { self.sold };
-        self.held.saturating_add(sold).saturating_add(waiting)
+        let waiting = if phase == Phase::Closed { 0 } else { self.waiting.get() };
+        let sold = if planted::is(Bug::LimitForgetsSold) { 0 } else { self.sold.get() };
+        self.held.get() + sold + waiting
     }
 }

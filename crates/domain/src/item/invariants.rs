@@ -124,7 +124,7 @@ impl Item {
         require(6, waiting == sums.waiting, || format!("{waiting} in line, {} reservations wait", sums.waiting))?;
         self.books.recount().or_else(|what| require(27, false, || what))?;
         for ((ix, customer), found) in self.customers.iter().zip(&sums.customers) {
-            let counted = (customer.held, customer.sold, customer.waiting);
+            let counted = (customer.held.get(), customer.sold.get(), customer.waiting.get());
             // A lapse by closing leaves the old count of waiting units behind; nothing reads it any more.
             require(10, counted == *found, || format!("customer {} is counted {counted:?}, found {found:?}", ix.0))?;
         }

@@ -3,6 +3,7 @@
 //! State changes only through [`Item::apply`] (in `apply.rs`). Nothing here reads a clock or decides anything.
 
 mod apply;
+mod builder;
 mod bundled;
 mod customers;
 mod invariants;
@@ -13,8 +14,11 @@ mod reservation;
 mod stock;
 mod view;
 
+pub use builder::ItemBuilder;
 pub use invariants::InvariantBroken;
-pub use parts::{CustomerParts, HoldParts, IdempotencyParts, ItemParts, ReservationParts, SaleParts, StateParts};
+pub use parts::{
+    CustomerParts, HoldParts, IdempotencyParts, ItemHead, ItemParts, ItemPiece, ReservationParts, SaleParts, StateParts,
+};
 pub(crate) use reservation::{Hold, Reservation, ReservationState};
 pub use stock::Stock;
 
@@ -252,6 +256,11 @@ impl Item {
     /// Every reservation and whose it is, in order of arrival.
     pub fn owners(&self) -> impl Iterator<Item = (Ordinal, &str)> {
         self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, self.customers.name(found.customer)))
+    }
+
+    /// The same, with each owner's place among the customers, from 0.
+    pub fn owners_by_number(&self) -> impl Iterator<Item = (Ordinal, usize)> {
+        self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, found.customer.0 as usize))
     }
 
     /// Lets the timer wheel find what is due at `now`. Changes where timers lie, never which are armed: no event,

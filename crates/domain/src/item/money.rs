@@ -88,8 +88,7 @@ impl Item {
     }
 
     pub(super) fn no_longer_held(&mut self, ordinal: Ordinal, quantity: Quantity) {
-        let customer = self.customer_of(ordinal);
-        customer.held = super::apply::sub(customer.held, quantity.get());
+        self.customer_of(ordinal).held.sub(quantity);
     }
 
     pub(super) fn sell(&mut self, ordinal: Ordinal, quantity: Quantity, amount: Money, from: Place) {
@@ -101,7 +100,7 @@ impl Item {
     pub(super) fn sold_from(&mut self, ordinal: Ordinal, quantity: Quantity, from: Place) {
         self.stock.shift(quantity.units(), from, Place::Sold);
         let customer = self.customer_of(ordinal);
-        customer.sold = super::apply::add(customer.sold, quantity.get());
+        customer.sold.add(quantity);
         customer.expiries_in_row = 0;
     }
 
@@ -116,7 +115,6 @@ impl Item {
         assert_eq!(quantity.units(), released, "invariant 6: {ordinal:?} returns what it did not have");
         self.stock.shift(released, Place::Sold, Place::Available);
         self.freed_by = self.seq;
-        let customer = self.customer_of(ordinal);
-        customer.sold = super::apply::sub(customer.sold, quantity.get());
+        self.customer_of(ordinal).sold.sub(quantity);
     }
 }

@@ -1,32 +1,22 @@
-//! An item laid open for a snapshot, and put together again from one.
-//!
-//! Only facts are laid open; every index (places in line, timers, sums, known payments) is built anew from them and
-//! recounted, so that a snapshot cannot bring a contradiction in.
+//! An item laid open: what a snapshot holds of it. Only facts are laid open; how an item is put together again from them
+//! is in `builder.rs`.
 
-use super::customers::CustomerIx;
-use super::reservation::{Ended, Sale};
-use super::{Books, Bundled, Customers, Hold, InvariantBroken, Item, Phase, Reservation, ReservationState, Stock};
+use super::{Item, Phase, Reservation, ReservationState};
 use crate::event::LapseReason;
-use crate::growth::BlockList;
-use crate::idempotency::{Entry, Fingerprint, IdempotencyTable};
+use crate::idempotency::{Entry, Fingerprint};
 use crate::identity::{BundleId, ItemKey};
-use crate::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
-use crate::limits::RESERVATIONS_PER_ITEM_MAX;
-use crate::payment::{BooksParts, MoneyPlace};
+use crate::ids::{ItemNo, Ordinal, Revision, Seq};
+use crate::payment::BooksParts;
 use crate::planted::{self, Bug};
 use crate::policy::{ExtensionPolicy, Settings};
 use crate::text::{CustomerId, Sku};
 use crate::time::{DurationMs, Timestamp};
 use crate::units::{Quantity, Units};
-use crate::waitlist::Waitlist;
-use crate::wheel::{TimerKey, TimerWheel};
-use std::sync::Arc;
 
-/// All facts of one item. The long lists are lists in blocks (of millions, a vector would be moved again and again while
-/// it grows), or give one element after another.
+/// What is known of an item itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are those of Item and its reservations, explained there")]
-pub struct ItemParts<C = BlockList<CustomerParts>, R = BlockList<ReservationParts>, I = BlockList<IdempotencyParts>> {
+#[expect(missing_docs, reason = "the fields are those of Item, explained there")]
+pub struct ItemHead {
     pub no: ItemNo,
     pub key: ItemKey,
     pub sku: Sku,
@@ -37,6 +27,13 @@ pub struct ItemParts<C = BlockList<CustomerParts>, R = BlockList<ReservationPart
     pub seq: Seq,
     pub now: Timestamp,
     pub freed_by: Seq,
+}
+
+/// All facts of one item. The long ones are lists, or give one element after another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of Item and its reservations, explained there")]
+pub struct ItemParts<C = Vec<CustomerParts>, R = Vec<ReservationParts>, I = Vec<IdempotencyParts>> {
+    pub head: ItemHead,
     pub customers: C,
     pub reservations: R,
     pub books: BooksParts,
@@ -103,6 +100,22 @@ pub struct IdempotencyParts {
     pub entry: Entry,
 }
 
+/// One fact, or a few, of an item: in the order in which a snapshot has them, so that an item can be put together while
+/// it is read.
+#[derive(Debug)]
+pub enum ItemPiece {
+    /// The item itself: first.
+    Head(Box<ItemHead>),
+    /// The next customer.
+    Customer(CustomerParts),
+    /// The next reservation: when all customers have come.
+    Reservation(ReservationParts),
+    /// Its money, and which reservations are parts of bundles: when all reservations have come.
+    Money(Box<BooksParts>, Vec<(Ordinal, BundleId)>),
+    /// The next acceptance that is remembered.
+    Remembered(IdempotencyParts),
+}
+
 impl Item {
     /// All facts of this item, in an order that depends on nothing but its events; the long lists made as they are
     /// asked for.
@@ -115,16 +128,18 @@ impl Item {
     > {
         let keys = if planted::is(Bug::KeyForgottenInSnapshot) { 0 } else { usize::MAX };
         ItemParts {
-            no: self.no,
-            key: self.key,
-            sku: self.sku.clone(),
-            settings: (*self.settings).clone(),
-            phase: self.phase,
-            total: self.stock.total(),
-            revision: self.revision,
-            seq: self.seq,
-            now: self.now,
-            freed_by: self.freed_by,
+            head: ItemHead {
+                no: self.no,
+                key: self.key,
+                sku: self.sku.clone(),
+                settings: (*self.settings).clone(),
+                phase: self.phase,
+                total: self.stock.total(),
+                revision: self.revision,
+                seq: self.seq,
+                now: self.now,
+                freed_by: self.freed_by,
+            },
             customers: self.customers.iter().map(|(ix, customer)| CustomerParts {
                 id: self.customers.id(ix),
                 expiries_in_row: customer.expiries_in_row,
@@ -146,16 +161,7 @@ impl Item {
     pub fn to_parts(&self) -> ItemParts {
         let parts = self.parts();
         ItemParts {
-            no: parts.no,
-            key: parts.key,
-            sku: parts.sku,
-            settings: parts.settings,
-            phase: parts.phase,
-            total: parts.total,
-            revision: parts.revision,
-            seq: parts.seq,
-            now: parts.now,
-            freed_by: parts.freed_by,
+            head: parts.head,
             customers: parts.customers.collect(),
             reservations: parts.reservations.collect(),
             books: parts.books,
@@ -163,52 +169,36 @@ impl Item {
             idempotency: parts.idempotency.collect(),
         }
     }
-
-    /// The item with these facts.
-    ///
-    /// # Errors
-    /// [`InvariantBroken`] where they contradict each other.
-    pub fn from_parts(mut parts: ItemParts) -> Result<Self, InvariantBroken> {
-        // Each list goes once it has been taken in: there is never all of the state twice.
-        let mut builder = Builder::new(std::mem::take(&mut parts.customers), &parts)?;
-        for reservation in parts.reservations {
-            builder.add(reservation)?;
-        }
-        let mut item = builder.finish()?;
-        item.restore_money(parts.books, parts.bundled)?;
-        let entries = parts.idempotency.into_iter().map(|parts| (parts.request, parts.entry));
-        item.idempotency = IdempotencyTable::from_entries(entries).ok_or_else(|| broken("a key appears twice"))?;
-        item.recount()?;
-        Ok(item)
-    }
 }
 
-impl Item {
-    /// The books, with a timer for every window, and what they say of reservations that are over.
-    fn restore_money(&mut self, books: BooksParts, bundled: Vec<(Ordinal, BundleId)>) -> Result<(), InvariantBroken> {
-        let parked: Vec<_> = (0..)
-            .map(CaptureNo)
-            .zip(&books.captures)
-            .filter_map(|(no, record)| match record.place {
-                MoneyPlace::Parked { until } => Some((no, record.owner, until)),
-                MoneyPlace::Kept | MoneyPlace::Due { .. } | MoneyPlace::Refunded { .. } => None,
-            })
-            .collect();
-        self.books = Books::from_parts(books).map_err(|what| broken(&what))?;
-        for (no, owner, until) in parked {
-            self.arm_window(no, until);
-            let owned = self.reservation(owner).ok_or_else(|| broken("money without its reservation"))?;
-            if self.ended(owned).is_some() {
-                self.books.forsake(owner);
+impl ItemParts {
+    /// The same, one after another.
+    pub fn into_pieces(self) -> impl Iterator<Item = ItemPiece> {
+        let head = ItemPiece::Head(Box::new(self.head));
+        std::iter::once(head)
+            .chain(self.customers.into_iter().map(ItemPiece::Customer))
+            .chain(self.reservations.into_iter().map(ItemPiece::Reservation))
+            .chain([ItemPiece::Money(Box::new(self.books), self.bundled)])
+            .chain(self.idempotency.into_iter().map(ItemPiece::Remembered))
+    }
+
+    /// These pieces together. `None` where they do not begin with the item itself.
+    pub fn of(pieces: impl IntoIterator<Item = ItemPiece>) -> Option<Self> {
+        let mut pieces = pieces.into_iter();
+        let ItemPiece::Head(head) = pieces.next()? else { return None };
+        let (customers, reservations, bundled, idempotency) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let books = BooksParts::default();
+        let mut parts = Self { head: *head, customers, reservations, books, bundled, idempotency };
+        for piece in pieces {
+            match piece {
+                ItemPiece::Head(_) => return None,
+                ItemPiece::Customer(customer) => parts.customers.push(customer),
+                ItemPiece::Reservation(reservation) => parts.reservations.push(reservation),
+                ItemPiece::Money(books, bundled) => (parts.books, parts.bundled) = (*books, bundled),
+                ItemPiece::Remembered(remembered) => parts.idempotency.push(remembered),
             }
         }
-        for (ordinal, bundle) in bundled {
-            if ordinal.0 >= self.reservation_count() || self.bundled.part_of(bundle).is_some() {
-                return Err(broken("a part that cannot be"));
-            }
-            self.bundled.note(ordinal, bundle);
-        }
-        Ok(())
+        Some(parts)
     }
 }
 
@@ -235,127 +225,5 @@ fn reservation_parts(reservation: &Reservation) -> ReservationParts {
         accepted_at: reservation.accepted_at,
         changed: reservation.changed,
         state,
-    }
-}
-
-struct Builder {
-    item: Item,
-    held: Units,
-    sold: Units,
-}
-
-fn broken(what: &str) -> InvariantBroken {
-    InvariantBroken { number: 2, what: format!("the snapshot contradicts itself: {what}") }
-}
-
-impl Builder {
-    fn new(listed: BlockList<CustomerParts>, parts: &ItemParts) -> Result<Self, InvariantBroken> {
-        let count = listed.len();
-        // Each of them was entered with a reservation.
-        if count > parts.reservations.len() || parts.reservations.len() > RESERVATIONS_PER_ITEM_MAX as usize {
-            return Err(broken("more customers or reservations than there can be"));
-        }
-        let mut customers = Customers::with_room_for(count, &parts.key);
-        for customer in listed {
-            let ix = customers.enter(&customer.id);
-            let entered = customers.get_mut(ix);
-            entered.expiries_in_row = customer.expiries_in_row;
-            if customer.cooling_until > Timestamp::default() {
-                customers.cool_off(ix, customer.cooling_until);
-            }
-        }
-        if customers.len() != count {
-            return Err(broken("a customer appears twice"));
-        }
-        let item = Item {
-            no: parts.no,
-            key: parts.key,
-            sku: parts.sku.clone(),
-            settings: Arc::new(parts.settings.clone()),
-            phase: parts.phase,
-            stock: Stock::new(parts.total),
-            revision: parts.revision,
-            seq: parts.seq,
-            now: parts.now,
-            freed_by: parts.freed_by,
-            reservations: BlockList::new(),
-            holds: 0,
-            customers,
-            waitlist: Waitlist::default(),
-            timers: TimerWheel::new(parts.now),
-            books: Books::default(),
-            bundled: Bundled::default(),
-            idempotency: IdempotencyTable::default(),
-        };
-        Ok(Self { item, held: Units::ZERO, sold: Units::ZERO })
-    }
-
-    fn add(&mut self, parts: ReservationParts) -> Result<(), InvariantBroken> {
-        let item = &mut self.item;
-        let ordinal = Ordinal(item.reservation_count());
-        if parts.customer as usize >= item.customers.len() {
-            return Err(broken("a reservation without its customer"));
-        }
-        let (customer_ix, quantity) = (CustomerIx(parts.customer), parts.quantity);
-        let customer = item.customers.get_mut(customer_ix);
-        let overflow = || broken("a count overflows");
-        let state = match parts.state {
-            StateParts::Waiting => {
-                customer.waiting = customer.waiting.checked_add(quantity.get()).ok_or_else(overflow)?;
-                if item.phase != Phase::Closed {
-                    item.waitlist.join(ordinal.0);
-                }
-                ReservationState::Waiting
-            }
-            StateParts::Held(hold) => {
-                customer.held = customer.held.checked_add(quantity.get()).ok_or_else(overflow)?;
-                self.held = self.held.plus(quantity.units()).ok_or_else(overflow)?;
-                item.holds = item.holds.checked_add(1).ok_or_else(overflow)?;
-                ReservationState::Held(Box::new(rearm(&hold, ordinal, &mut item.timers)))
-            }
-            StateParts::Part => {
-                customer.held = customer.held.checked_add(quantity.get()).ok_or_else(overflow)?;
-                self.held = self.held.plus(quantity.units()).ok_or_else(overflow)?;
-                ReservationState::Part
-            }
-            StateParts::Confirmed(sale) => {
-                if !sale.returned {
-                    customer.sold = customer.sold.checked_add(quantity.get()).ok_or_else(overflow)?;
-                    self.sold = self.sold.plus(quantity.units()).ok_or_else(overflow)?;
-                }
-                ReservationState::Confirmed(Sale { ordered_at: sale.ordered_at, returned: sale.returned })
-            }
-            StateParts::Cancelled { ordered_at } => ReservationState::Cancelled(Ended { ordered_at }),
-            StateParts::Expired { ordered_at } => ReservationState::Expired(Ended { ordered_at }),
-            StateParts::Lapsed(reason) => ReservationState::Lapsed(reason),
-        };
-        item.reservations.push(Reservation {
-            customer: customer_ix,
-            quantity,
-            accepted_at: parts.accepted_at,
-            changed: parts.changed,
-            state,
-        });
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Item, InvariantBroken> {
-        let mut item = self.item;
-        item.stock = Stock::from_counts(item.stock.total(), self.held, self.sold)
-            .ok_or_else(|| broken("more units are held and sold than there are"))?;
-        Ok(item)
-    }
-}
-
-fn rearm(parts: &HoldParts, ordinal: Ordinal, timers: &mut TimerWheel) -> Hold {
-    let grace = if parts.ordered_at.is_some() { parts.grace } else { DurationMs::ZERO };
-    let release_at = parts.deadline.plus(grace);
-    Hold {
-        deadline: parts.deadline,
-        release_at,
-        ordered_at: parts.ordered_at,
-        extension: parts.extension,
-        grace: parts.grace,
-        timer: timers.arm(release_at, TimerKey(ordinal.0)),
     }
 }

@@ -61,16 +61,25 @@ impl<'r, R: Read> PieceReader<'r, R> {
     }
 
     /// A list. How long it says it is is not believed, and room is made only for what is read.
-    pub(crate) fn list<S: DeserializeOwned, T, L: Default + Extend<T>>(
+    pub(crate) fn list<S: DeserializeOwned, T>(
         &mut self,
         mut element: impl FnMut(S) -> Result<T, CodecError>,
-    ) -> Result<L, CodecError> {
-        let count: u64 = self.piece()?;
-        let mut list = L::default();
-        for _ in 0..count {
-            list.extend([element(self.piece()?)?]);
-        }
+    ) -> Result<Vec<T>, CodecError> {
+        let mut list = Vec::new();
+        self.each(|stored| {
+            list.push(element(stored)?);
+            Ok(())
+        })?;
         Ok(list)
+    }
+
+    /// A list, one element after the other.
+    pub(crate) fn each<S: DeserializeOwned>(
+        &mut self,
+        mut element: impl FnMut(S) -> Result<(), CodecError>,
+    ) -> Result<(), CodecError> {
+        let count: u64 = self.piece()?;
+        (0..count).try_for_each(|_| element(self.piece()?))
     }
 
     /// Nothing may be left.

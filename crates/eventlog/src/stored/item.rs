@@ -9,7 +9,8 @@ use domain::idempotency::{Acceptance, Answered, Entry, Idempotency};
 use domain::identity::{BundleId, ItemKey};
 use domain::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
 use domain::item::{
-    CustomerParts, HoldParts, IdempotencyParts, ItemParts, Phase, ReservationParts, SaleParts, StateParts,
+    CustomerParts, HoldParts, IdempotencyParts, ItemHead, ItemParts, ItemPiece, Phase, ReservationParts, SaleParts,
+    StateParts,
 };
 use domain::policy::ExtensionPolicy;
 use domain::text::{CustomerId, Sku};
@@ -125,6 +126,42 @@ fn phase_from(code: u8) -> Result<Phase, CodecError> {
     }
 }
 
+impl From<&ItemHead> for ItemV2 {
+    fn from(head: &ItemHead) -> Self {
+        Self {
+            no: head.no.as_u32(),
+            key: *head.key.as_bytes(),
+            sku: head.sku.as_str().to_owned(),
+            settings: (&head.settings).into(),
+            phase: phase_to(head.phase),
+            total: head.total.get(),
+            revision: head.revision.0,
+            seq: head.seq.0,
+            now_ms: head.now.as_millis(),
+            freed_by: head.freed_by.0,
+        }
+    }
+}
+
+impl TryFrom<ItemV2> for ItemHead {
+    type Error = CodecError;
+
+    fn try_from(stored: ItemV2) -> Result<Self, CodecError> {
+        Ok(Self {
+            no: ItemNo::from_u32(stored.no),
+            key: ItemKey::from_bytes(stored.key),
+            sku: checked("sku", Sku::parse(&stored.sku))?,
+            settings: stored.settings.try_into()?,
+            phase: phase_from(stored.phase)?,
+            total: units(stored.total)?,
+            revision: Revision(stored.revision),
+            seq: Seq(stored.seq),
+            now: at(stored.now_ms)?,
+            freed_by: Seq(stored.freed_by),
+        })
+    }
+}
+
 /// Writes an item's facts: the same bytes for the same facts on every machine, so their hash is the state's hash.
 ///
 /// # Errors
@@ -136,18 +173,7 @@ where
     I: Clone + IntoIterator<Item = IdempotencyParts, IntoIter: ExactSizeIterator>,
 {
     let mut to = PieceWriter::new(to);
-    to.put(&ItemV2 {
-        no: parts.no.as_u32(),
-        key: *parts.key.as_bytes(),
-        sku: parts.sku.as_str().to_owned(),
-        settings: (&parts.settings).into(),
-        phase: phase_to(parts.phase),
-        total: parts.total.get(),
-        revision: parts.revision.0,
-        seq: parts.seq.0,
-        now_ms: parts.now.as_millis(),
-        freed_by: parts.freed_by.0,
-    })?;
+    to.put(&ItemV2::from(&parts.head))?;
     to.list(parts.customers.clone().into_iter().map(|parts| customer_to(&parts)))?;
     to.list(parts.reservations.clone().into_iter().map(|parts| reservation_to(&parts)))?;
     write_books(&parts.books, &mut to)?;
@@ -163,41 +189,31 @@ pub fn encode_item(parts: &ItemParts) -> Vec<u8> {
     bytes
 }
 
-/// Reads an item's facts, to the end.
+/// Reads an item's facts to the end, and gives out one after another.
 ///
 /// # Errors
 /// [`CodecError`] where the bytes cannot be read, or are not what [`write_item`] writes.
-pub fn read_item(from: &mut Take<impl Read>) -> Result<ItemParts, CodecError> {
+pub fn read_item(from: &mut Take<impl Read>, out: &mut dyn FnMut(ItemPiece)) -> Result<(), CodecError> {
     let mut from = PieceReader::new(from);
-    let stored: ItemV2 = from.piece()?;
-    let sku = checked("sku", Sku::parse(&stored.sku))?;
-    let parts = ItemParts {
-        no: ItemNo::from_u32(stored.no),
-        key: ItemKey::from_bytes(stored.key),
-        settings: stored.settings.try_into()?,
-        phase: phase_from(stored.phase)?,
-        total: units(stored.total)?,
-        revision: Revision(stored.revision),
-        seq: Seq(stored.seq),
-        now: at(stored.now_ms)?,
-        freed_by: Seq(stored.freed_by),
-        customers: from.list(customer_from)?,
-        reservations: from.list(|stored| reservation_from(&stored))?,
-        books: read_books(&mut from)?,
-        bundled: from.list(|stored| Ok(part_from(stored)))?,
-        idempotency: from.list(|stored| idempotency_from(&sku, stored))?,
-        sku,
-    };
-    from.end()?;
-    Ok(parts)
+    let head = ItemHead::try_from(from.piece::<ItemV2>()?)?;
+    let sku = head.sku.clone();
+    out(ItemPiece::Head(Box::new(head)));
+    from.each(|stored| customer_from(stored).map(|parts| out(ItemPiece::Customer(parts))))?;
+    from.each(|stored| reservation_from(&stored).map(|parts| out(ItemPiece::Reservation(parts))))?;
+    let books = read_books(&mut from)?;
+    out(ItemPiece::Money(Box::new(books), from.list(|stored| Ok(part_from(stored)))?));
+    from.each(|stored| idempotency_from(&sku, stored).map(|parts| out(ItemPiece::Remembered(parts))))?;
+    from.end()
 }
 
-/// [`read_item`] from bytes.
+/// [`read_item`] from bytes, all of it.
 ///
 /// # Errors
 /// As there.
 pub fn decode_item(bytes: &[u8]) -> Result<ItemParts, CodecError> {
-    read_item(&mut bytes.take(bytes.len() as u64))
+    let mut pieces = Vec::new();
+    read_item(&mut bytes.take(bytes.len() as u64), &mut |piece| pieces.push(piece))?;
+    ItemParts::of(pieces).ok_or_else(|| CodecError::Shape("no item stands at its beginning".to_owned()))
 }
 
 fn part_from((part, bundle): PartV1) -> (Ordinal, BundleId) {
