@@ -276,7 +276,7 @@ fn compare_whole(diff: &mut Diff, sku: &Sku, a: &Item, b: &Item) {
     diff.compare(sku, "waiting", &a.waiting_count(), &b.waiting_count());
     diff.compare(sku, "reservations", &a.reservation_count(), &b.reservation_count());
     compare_reservations(diff, sku, a, &parts_a, &parts_b);
-    let debug = |parts: &ItemParts| (format!("{:?}", parts.settings), format!("{:?}", parts.books));
+    let debug = |parts: &ItemParts| (format!("{:?}", parts.head.settings), format!("{:?}", parts.books));
     let ((settings_a, books_a), (settings_b, books_b)) = (debug(&parts_a), debug(&parts_b));
     if settings_a != settings_b {
         diff.note(Some(sku), "settings", settings_a, settings_b);

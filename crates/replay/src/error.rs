@@ -74,6 +74,11 @@ pub enum ReplayError {
         /// How many partitions there are.
         count: usize,
     },
+    /// The system gave no thread to read with.
+    #[error(
+        "the system gave no thread to read the log with: {0}. Nothing was replayed; try again when less is going on"
+    )]
+    Thread(std::io::Error),
     /// What was read cannot be written out.
     #[error("the output cannot be written: {0}")]
     Output(#[from] std::io::Error),
@@ -99,6 +104,7 @@ impl ReplayError {
             | Self::NoSuchPartition { .. }
             | Self::UnknownItem { .. }
             | Self::NumberOfManyLogs { .. }
+            | Self::Thread(_)
             | Self::Output(_) => false,
         }
     }

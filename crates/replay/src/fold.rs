@@ -10,10 +10,11 @@ use crate::redecide::Redeciding;
 use crate::scope::{Scope, Verdict};
 use crate::source::Source;
 use crate::verify::Verifying;
-use crate::walk::{Placed, Torn};
+use crate::walk::{Placed, Torn, Walk, WalkError};
 use domain::ids::PartitionNo;
 use domain::text::Sku;
 use engine::fold::{Folded, FoldedItem, words};
+use eventlog::ahead::{Ahead, Pieces, read_ahead};
 use eventlog::{ChainPoint, EventNo, LogId, RecordNo, StreamEvent};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -145,28 +146,16 @@ pub fn replay_partition(
 ) -> Result<PartitionReplayed, ReplayError> {
     let (began, folded) = source.begin()?;
     let mut folding = Folding::new(source, partition_count, ask, (began.record, folded))?;
-    let mut walk = source.walk(began);
-    let mut told = RecordNo(0);
-    for placed in walk.by_ref() {
-        let placed = placed.map_err(source.failed())?;
-        if placed.record.0 >= told.0.saturating_add(PROGRESS_EVERY_RECORDS) {
-            told = placed.record;
-            progress(Progress { partition: source.partition(), record: told, last: source.last() });
-        }
-        let verdict = folding.scope.judge(&placed);
-        match verdict {
-            Verdict::Over => break,
-            Verdict::Outside => {}
-            Verdict::Inside => folding.take(&placed),
-        }
-        if let Some(point) = placed.ends_group {
-            folding.end_group(&placed, point);
-        }
-        if verdict == Verdict::Inside {
-            folding.last = Some(placed);
-        }
-    }
-    let (whole, records, torn) = (walk.whole(), walk.records_read(), walk.torn().cloned());
+    let (last, partition) = (source.last(), source.partition());
+    let mut tell = |record| progress(Progress { partition, record, last });
+    let walk = source.walk(began);
+    let (walked, folded) = read_ahead(|ahead| Walked::to_the_end(walk, ahead), |events| folding.all(events, &mut tell))
+        .map_err(ReplayError::Thread)?;
+    let Walked { whole, records, torn } = match folded.map_err(source.failed())? {
+        None => walked,
+        // How far reading was ahead says nothing.
+        Some(whole) => Walked { whole, records: whole.record.0.saturating_sub(began.record.0), torn: None },
+    };
     folding.finish()?;
     let Folding { folded, findings, verifying, redeciding, reached, events, .. } = folding;
     Ok(PartitionReplayed {
@@ -198,6 +187,25 @@ pub(crate) fn fold_one(folded: &mut Folded, placed: &Placed) -> Result<(), Strin
     match folded.items.get(&placed.item) {
         Some(FoldedItem::Broken { why, .. }) => Err(why.clone()),
         Some(FoldedItem::Whole(_)) | None => Ok(()),
+    }
+}
+
+/// How far a log was read.
+struct Walked {
+    whole: ChainPoint,
+    records: u64,
+    torn: Option<Torn>,
+}
+
+impl Walked {
+    /// Hands over all events of a walk, as long as they are wanted.
+    fn to_the_end(mut walk: Walk<'_>, ahead: &mut Ahead<Result<Placed, WalkError>>) -> Self {
+        while ahead.is_wanted()
+            && let Some(placed) = walk.next()
+        {
+            ahead.put(placed);
+        }
+        Self { whole: walk.whole(), records: walk.records_read(), torn: walk.torn().cloned() }
     }
 }
 
@@ -239,6 +247,38 @@ impl<'a> Folding<'a> {
             events: 0,
             stream_broken: false,
         })
+    }
+
+    /// Folds all events, up to where no more are asked for; then, the point up to which the log is right there.
+    fn all(
+        &mut self,
+        mut events: Pieces<Result<Placed, WalkError>>,
+        tell: &mut dyn FnMut(RecordNo),
+    ) -> Result<Option<ChainPoint>, WalkError> {
+        let mut told = RecordNo(0);
+        while let Some(placed) = events.next().transpose()? {
+            if placed.record.0 >= told.0.saturating_add(PROGRESS_EVERY_RECORDS) {
+                told = placed.record;
+                tell(told);
+            }
+            let verdict = self.scope.judge(&placed);
+            match verdict {
+                // Events are handed out when their group is whole.
+                Verdict::Over => {
+                    let mut rest = std::iter::once(Ok(placed)).chain(events);
+                    return rest.find_map(|placed| placed.map(|placed| placed.ends_group).transpose()).transpose();
+                }
+                Verdict::Outside => {}
+                Verdict::Inside => self.take(&placed),
+            }
+            if let Some(point) = placed.ends_group {
+                self.end_group(&placed, point);
+            }
+            if verdict == Verdict::Inside {
+                self.last = Some(placed);
+            }
+        }
+        Ok(None)
     }
 
     fn take(&mut self, placed: &Placed) {
