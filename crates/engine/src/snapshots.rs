@@ -70,8 +70,7 @@ impl Snapshotter {
 /// Folds up to `point` and stores the result.
 fn make(no: PartitionNo, reader: &dyn LogReader, store: &SnapshotStore, point: ChainPoint) -> Result<(), String> {
     let began = Instant::now();
-    let (from, mut folded) =
-        newest_read(store, Snapshot::unhurried).unwrap_or_else(|| (ChainPoint::START, Folded::new(no)));
+    let (from, mut folded) = newest(&store.unhurried()).unwrap_or_else(|| (ChainPoint::START, Folded::new(no)));
     let (loaded, mut pace) = (began.elapsed(), Unhurried::begin());
     for event in eventlog::events::decoded_events(reader, from.record.next()) {
         let event = event.map_err(|error| error.to_string())?;
@@ -97,16 +96,9 @@ fn make(no: PartitionNo, reader: &dyn LogReader, store: &SnapshotStore, point: C
 
 /// The newest snapshot that can be read and adds up, folded out.
 pub(crate) fn newest(store: &SnapshotStore) -> Option<(ChainPoint, Folded)> {
-    newest_read(store, |snapshot| snapshot)
-}
-
-fn newest_read(store: &SnapshotStore, how: fn(Snapshot) -> Snapshot) -> Option<(ChainPoint, Folded)> {
-    let newest = store.newest().map_err(|error| error.to_string());
-    let read = newest.and_then(|newest| match newest.snapshot {
-        Some(snapshot) => {
-            let snapshot = how(snapshot);
-            unfold(&snapshot).map(|folded| Some((snapshot.point, folded)))
-        }
+    let newest = store.newest(|snapshot| (snapshot.point, unfold(snapshot))).map_err(|error| error.to_string());
+    let read = newest.and_then(|newest| match newest.read {
+        Some((point, unfolded)) => unfolded.map(|folded| Some((point, folded))),
         None => Ok(None),
     });
     read.unwrap_or_else(|why| {

@@ -12,6 +12,7 @@ use crate::log::LogError;
 use crate::record::Cursor;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Take, Write};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 
 /// The last character is the version of what the sections hold: a snapshot of another one is passed over, and the log
@@ -28,9 +29,10 @@ const END: u64 = u64::MAX;
 pub struct SnapshotStore {
     dir: PathBuf,
     log_id: LogId,
+    is_unhurried: bool,
 }
 
-/// A snapshot that is whole.
+/// A snapshot.
 #[derive(Debug)]
 pub struct Snapshot {
     /// What it covers: reading goes on behind this.
@@ -43,11 +45,11 @@ pub struct Snapshot {
     is_unhurried: bool,
 }
 
-/// The newest snapshot that is whole, and the newer ones that are not.
+/// What was read of the newest snapshot that is whole, and the newer ones that are not.
 #[derive(Debug)]
-pub struct Newest {
+pub struct Newest<T> {
     /// `None` if there is none: fold from the start.
-    pub snapshot: Option<Snapshot>,
+    pub read: Option<T>,
     /// What was passed over.
     pub skipped: Vec<Skipped>,
 }
@@ -135,7 +137,13 @@ impl SnapshotStore {
     /// The snapshots in `dir`.
     #[must_use]
     pub fn new(dir: &Path, log_id: LogId) -> Self {
-        Self { dir: dir.to_owned(), log_id }
+        Self { dir: dir.to_owned(), log_id, is_unhurried: false }
+    }
+
+    /// The same, to be read with rests: nobody waits for it.
+    #[must_use]
+    pub fn unhurried(&self) -> Self {
+        Self { is_unhurried: true, ..self.clone() }
     }
 
     /// Writes a snapshot of the state at `point`, one section after another, and removes all but the newest two.
@@ -157,22 +165,23 @@ impl SnapshotStore {
         Ok(path)
     }
 
-    /// The newest snapshot that is whole.
+    /// Reads the newest snapshot that is whole. Whether it is shows while it is read already, for both take long; what
+    /// was read of one that is not goes no further.
     ///
     /// # Errors
     /// The directory could not be read.
-    pub fn newest(&self) -> Result<Newest, LogError> {
+    pub fn newest<T>(&self, read: impl Fn(&Snapshot) -> T) -> Result<Newest<T>, LogError> {
         let mut skipped = Vec::new();
         for (_, path) in self.list()?.into_iter().rev() {
-            match self.open(&path) {
-                Ok(snapshot) => return Ok(Newest { snapshot: Some(snapshot), skipped }),
+            match self.look(&path).and_then(|snapshot| snapshot.read_and_check(&read)) {
+                Ok(read) => return Ok(Newest { read: Some(read), skipped }),
                 Err(error) => {
                     tracing::warn!(path = %path.display(), %error, "a snapshot is passed over");
                     skipped.push(Skipped { path, error });
                 }
             }
         }
-        Ok(Newest { snapshot: None, skipped })
+        Ok(Newest { read: None, skipped })
     }
 
     /// Records that have a snapshot file, oldest first. Files left by a crash are none.
@@ -202,10 +211,15 @@ impl SnapshotStore {
     /// # Errors
     /// [`SnapshotError`] says why it cannot be used.
     pub fn open(&self, path: &Path) -> Result<Snapshot, SnapshotError> {
+        let snapshot = self.look(path)?;
+        snapshot.check()?;
+        Ok(snapshot)
+    }
+
+    /// The snapshot in this file as its head and its name tell.
+    fn look(&self, path: &Path) -> Result<Snapshot, SnapshotError> {
         let mut file = File::open(path)?;
         let bytes = file.metadata()?.len();
-        check_hash(&mut file, bytes)?;
-        file.seek(SeekFrom::Start(0))?;
         let (found, point) = read_head(&mut file)?;
         if found != self.log_id {
             return Err(SnapshotError::OtherLog { expected: self.log_id, found });
@@ -213,15 +227,39 @@ impl SnapshotStore {
         if record_of(path.file_name().and_then(|name| name.to_str()).unwrap_or_default()) != Some(point.record) {
             return Err(SnapshotError::Damaged("its name tells of another record"));
         }
-        Ok(Snapshot { point, path: path.to_owned(), bytes, file, is_unhurried: false })
+        Ok(Snapshot { point, path: path.to_owned(), bytes, file, is_unhurried: self.is_unhurried })
     }
 }
 
 impl Snapshot {
-    /// The same, to be read with rests: nobody waits for it.
-    #[must_use]
-    pub fn unhurried(self) -> Self {
-        Self { is_unhurried: true, ..self }
+    /// Whether it is whole: that it has the hash which it ends with.
+    fn check(&self) -> Result<(), SnapshotError> {
+        // A file of its own, for whoever reads it meanwhile reads at another place.
+        let mut file = File::open(&self.path)?;
+        let content = self.bytes.checked_sub(HASH_BYTES).ok_or(SnapshotError::Damaged("it is too short"))?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader((&mut file).take(content))?;
+        let mut told = [0; HASH_BYTES as usize];
+        file.read_exact(&mut told)?;
+        if hasher.finalize() == blake3::Hash::from_bytes(told) {
+            Ok(())
+        } else {
+            Err(SnapshotError::Damaged("its hash is another"))
+        }
+    }
+
+    /// What `read` makes of it, if it is whole.
+    fn read_and_check<T>(&self, read: impl Fn(&Self) -> T) -> Result<T, SnapshotError> {
+        if self.is_unhurried {
+            self.check()?;
+            return Ok(read(self));
+        }
+        std::thread::scope(|scope| {
+            let check = std::thread::Builder::new().name("snapshot-check".to_owned());
+            let checking = check.spawn_scoped(scope, || self.check())?;
+            let made = read(self);
+            checking.join().unwrap_or_else(|panic| resume_unwind(panic)).map(|()| made)
+        })
     }
 
     /// Whether nobody waits for it.
@@ -386,19 +424,6 @@ impl Write for Hashing {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.to.flush()
-    }
-}
-
-fn check_hash(file: &mut File, bytes: u64) -> Result<(), SnapshotError> {
-    let content = bytes.checked_sub(HASH_BYTES).ok_or(SnapshotError::Damaged("it is too short"))?;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(file.take(content))?;
-    let mut told = [0; HASH_BYTES as usize];
-    file.read_exact(&mut told)?;
-    if hasher.finalize() == blake3::Hash::from_bytes(told) {
-        Ok(())
-    } else {
-        Err(SnapshotError::Damaged("its hash is another"))
     }
 }
 
