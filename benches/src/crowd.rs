@@ -13,6 +13,7 @@ use crate::visit::{Load, Workload};
 use anyhow::{Context, Result, ensure};
 use replay::{Ask, Logs, Wanted, Workplace, replay_partition};
 use rustix::fs::{Advice, fadvise};
+use rustix::thread::disable_transparent_huge_pages;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -142,7 +143,24 @@ fn forget(file: &File) -> Result<()> {
     Ok(fadvise(file, 0, None, Advice::DontNeed)?)
 }
 
+/// Pages of the usual size, as `holdfast replay` and `serve` have them; until this is dropped, for peers would inherit it.
+struct SmallPages;
+
+impl SmallPages {
+    fn ask_for() -> Result<Self> {
+        disable_transparent_huge_pages(true)?;
+        Ok(Self)
+    }
+}
+
+impl Drop for SmallPages {
+    fn drop(&mut self) {
+        let _as_before = disable_transparent_huge_pages(false);
+    }
+}
+
 fn replayed(run: &mut Run, dir: &Path) -> Result<()> {
+    let _small = SmallPages::ask_for()?;
     let mut ratios = Vec::new();
     let watch = Watch::begin(Duration::ZERO)?;
     for _ in 0..run.rounds() {

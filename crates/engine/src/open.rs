@@ -17,12 +17,12 @@ use domain::identity::ItemKey;
 use domain::ids::PartitionNo;
 use domain::text::Sku;
 use domain::time::DurationMs;
-use eventlog::ahead::{Ahead, read_ahead};
+use eventlog::ahead::{Ahead, Pieces, read_ahead};
 use eventlog::disk_log::OnStall;
 use eventlog::limits::GENERATION_RECORD_BYTES;
 use eventlog::{
     ChainPoint, Cut, DataDir, DataDirError, DecodedEvent, DiskLog, DiskOptions, EventLog, LocalLog, LogError,
-    PartitionCount, RecordNo, RecoverError, SnapshotStore, StorageEngine, recover,
+    PartitionCount, RecordNo, RecoverError, SnapshotStore, StorageEngine, scan,
 };
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -280,9 +280,11 @@ fn recover_one(unrecovered: Unrecovered) -> Result<RecoveredPartition, OpenError
         Some((point, folded)) => (point, folded),
         None => (ChainPoint::START, Folded::new(partition)),
     };
-    let reading = |ahead: &mut Ahead<DecodedEvent>| recover(log.as_mut(), from, &mut |event| ahead.put(event));
-    let (recovered, ()) =
-        read_ahead(reading, |events| events.for_each(|event| folded.apply(event.item, &event.event)))?;
+    let reading = |ahead: &mut Ahead<DecodedEvent>| scan(log.as_ref(), from, &mut |event| ahead.put(event));
+    let folding = |events: &mut Pieces<DecodedEvent>| events.for_each(|event| folded.apply(event.item, &event.event));
+    let (scanned, ()) = read_ahead(reading, folding)?;
+    // The log is left as it is until all of it is folded.
+    let recovered = scanned.and_then(|scanned| scanned.settle(log.as_mut()));
     let recovered = recovered.map_err(|error| OpenError::Recover { partition, error })?;
     folded.recount();
     let report = PartitionReport {

@@ -65,6 +65,10 @@ struct NameHash([u16; 3]);
 
 impl NameHash {
     fn of(name: &str, hasher: &RandomState) -> Self {
+        #[cfg(test)]
+        if tests::SAME_HASH.get() {
+            return Self([1, 2, 3]);
+        }
         let hash = hasher.hash_one(name);
         Self([(hash >> 32) as u16, (hash >> 16) as u16, hash as u16])
     }
@@ -229,6 +233,12 @@ mod tests {
     use domain::item::{CustomerParts, ItemHead, ItemParts, ItemPiece, Phase, ReservationParts, StateParts};
     use domain::time::Timestamp;
     use domain::units::Quantity;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Whether all names have the same hash in this test.
+        pub(super) static SAME_HASH: Cell<bool> = const { Cell::new(false) };
+    }
 
     fn place(item: u32, ordinal: u32) -> Place {
         Place { item: ItemNo::from_u32(item), ordinal: Ordinal(ordinal) }
@@ -298,6 +308,43 @@ mod tests {
         let told = ["ann", "bob", "cid", "dan", "eve", "fay"].map(|name| page(&live, name, None, 10).0);
         assert_eq!(told, ["ann", "bob", "cid", "dan", "eve", "fay"].map(|name| page(&again, name, None, 10).0));
         assert_eq!(told.each_ref().map(Vec::len), [5, 3, 1, 2, 1, 0]);
+    }
+
+    #[test]
+    fn after_a_restart_with_many_on_several_items_everybody_has_what_they_had() {
+        let name = |number: usize| format!("customer-{number}");
+        let (count, both) = (10_000, 6_000);
+        let mut projection = Projection::default();
+        for (no, range) in [(1, 0..count), (2, count - both..2 * count - both)] {
+            let names: Vec<String> = range.map(name).collect();
+            let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+            names.push(names.first().copied().expect("there are some"));
+            projection.add_item(&item(no, &names));
+        }
+        let of = |number| page(&projection, &name(number), None, 10).0;
+        assert_eq!(of(0), [place(1, 0), place(1, count as u32)]);
+        assert_eq!(of(count - both), [place(1, 4_000), place(2, 0), place(2, count as u32)]);
+        for number in 1..2 * count - both {
+            let (first, second) = (number < count, number >= count - both);
+            let expected = usize::from(first) + usize::from(second) + usize::from(number == count - both);
+            assert_eq!(of(number).len(), expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn two_of_one_item_whose_hashes_agree_share_a_chain() {
+        SAME_HASH.set(true);
+        let mut projection = Projection::default();
+        for (no, names) in [(1, ["ann", "bob", "ann"]), (2, ["bob", "cid", "cid"])] {
+            projection.add_item(&item(no, &names));
+        }
+        projection.add("dan", place(3, 0));
+        let all: Vec<_> =
+            (1..3).flat_map(|no| (0..3).map(move |ordinal| place(no, ordinal))).chain([place(3, 0)]).collect();
+        for name in ["ann", "bob", "cid", "dan"] {
+            assert_eq!(page(&projection, name, None, 10), (all.clone(), false));
+        }
+        SAME_HASH.set(false);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::shell::Ticket;
 use crate::slot::{Seat, Slot};
 use crate::snapshots;
 use domain::item::Item;
-use eventlog::ChainPoint;
+use eventlog::{ChainPoint, SnapshotStore};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -55,7 +55,9 @@ async fn wait_until_durable(registry: &Registry, slot: &Slot, submitted: Ticket)
 
 /// Folds one item: from the newest snapshot, if there is one, or from the start of the log.
 fn fold(registry: &Registry, slot: &Slot) -> Result<Box<Item>, String> {
-    let newest = registry.snapshots.as_ref().and_then(snapshots::newest);
+    // Other items are served meanwhile.
+    let store = registry.snapshots.as_ref().map(SnapshotStore::alone);
+    let newest = store.as_ref().and_then(snapshots::newest);
     let (from, mut folded) = newest.unwrap_or_else(|| (ChainPoint::START, Folded::new(registry.no)));
     folded.items.retain(|no, _| *no == slot.no);
     for event in eventlog::events(registry.reader.as_ref(), from.record.next()) {

@@ -8,7 +8,7 @@ use crate::fold::{Folded, FoldedItem, words};
 use domain::ids::PartitionNo;
 use domain::item::{InvariantBroken, Item, ItemBuilder, ItemPiece};
 use domain::partition::{Partition, PartitionParts};
-use eventlog::ahead::{Ahead, read_ahead};
+use eventlog::ahead::{Ahead, Pieces, read_ahead};
 use eventlog::background::Unhurried;
 use eventlog::{ChainPoint, EventLog, LogReader, Section, Snapshot, SnapshotStore};
 use std::io::Write;
@@ -140,13 +140,13 @@ pub fn sections(folded: &Folded) -> impl Iterator<Item = StateSection<'_>> {
 /// In words, what cannot be read or contradicts itself.
 pub fn unfold(snapshot: &Snapshot) -> Result<Folded, String> {
     let mut unfolding = Unfolding::default();
-    if snapshot.is_unhurried() {
-        read(snapshot, &mut |fact| unfolding.take(fact))?;
-    } else {
-        let reading = |ahead: &mut Ahead<Fact>| read(snapshot, &mut |fact| ahead.put(fact));
-        let (read, ()) = read_ahead(reading, |facts| facts.for_each(|fact| unfolding.take(fact)))
-            .map_err(|error| format!("no thread to read it: {error}"))?;
-        read?;
+    let reading = |ahead: &mut Ahead<Fact>| read(snapshot, &mut |fact| ahead.put(fact));
+    let using = |facts: &mut Pieces<Fact>| facts.for_each(|fact| unfolding.take(fact));
+    let ahead = snapshot.reads_ahead().then(|| read_ahead(reading, using)).and_then(Result::ok);
+    match ahead {
+        Some((read, ())) => read?,
+        // It can be done on one thread, and has to be where there is no other.
+        None => read(snapshot, &mut |fact| unfolding.take(fact))?,
     }
     unfolding.finish()
 }

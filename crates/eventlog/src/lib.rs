@@ -46,7 +46,7 @@ pub use log::{Appended, Claim, EventLog, LocalLog, LogError, LogReader, Place, R
 pub use memory_log::{MemoryDisk, MemoryLog};
 pub use receipt::{Receipt, ReceiptError};
 pub use record::{Chain, EncodedEvent, RawEvent, Record, RecordError, Verifier};
-pub use recovery::{Cut, Damage, RecoverError, Recovered, recover};
+pub use recovery::{Cut, Damage, RecoverError, Recovered, Scanned, recover, scan};
 pub use snapshot::{Paced, Section, Sections, Snapshot, SnapshotStore};
 pub use stored::item::{decode_item, encode_item, read_item, write_item};
 pub use stored::partition::{decode_partition, encode_partition};

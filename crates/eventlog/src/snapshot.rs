@@ -4,16 +4,22 @@
 //! with the hash of all of it, and is named by the record that it was folded up to. The newest one that is whole
 //! wins; others are passed over with a report. A snapshot is never the only copy of anything the log still holds.
 
+mod sections;
+
+pub use sections::{Paced, Sections};
+
 use crate::background::Unhurried;
 use crate::disk;
 use crate::ids::{ChainHash, ChainPoint, EventNo, LogId, RecordNo};
-use crate::limits::{SNAPSHOT_SECTION_BYTES_MAX, SNAPSHOT_SECTIONS_MAX, SNAPSHOTS_KEPT};
+use crate::limits::SNAPSHOTS_KEPT;
 use crate::log::LogError;
 use crate::record::Cursor;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Take, Write};
-use std::panic::resume_unwind;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
+use std::thread::Builder;
 
 /// The last character is the version of what the sections hold: a snapshot of another one is passed over, and the log
 /// is folded instead.
@@ -21,6 +27,8 @@ const MAGIC: [u8; 4] = *b"HFS3";
 /// Magic, log id, record, event, hash.
 const HEAD_BYTES: usize = 4 + 16 + 8 + 8 + 32;
 const HASH_BYTES: u64 = 32;
+/// What is read at once for the hash.
+const CHECKED_AT_ONCE: usize = 128 * 1024;
 /// Stands where a section's length would: the end, and then how many sections there were.
 const END: u64 = u64::MAX;
 
@@ -29,7 +37,24 @@ const END: u64 = u64::MAX;
 pub struct SnapshotStore {
     dir: PathBuf,
     log_id: LogId,
-    is_unhurried: bool,
+    pace: Pace,
+}
+
+/// How snapshots are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    /// As fast as can be, on several threads: somebody waits, and nobody is served meanwhile.
+    Ahead,
+    /// On one thread: others are served.
+    Alone,
+    /// On one thread, with rests: nobody waits for it.
+    Unhurried,
+}
+
+impl Pace {
+    fn rests(self) -> Option<Unhurried> {
+        (self == Self::Unhurried).then(Unhurried::begin)
+    }
 }
 
 /// A snapshot.
@@ -42,7 +67,7 @@ pub struct Snapshot {
     /// Its length in bytes.
     pub bytes: u64,
     file: File,
-    is_unhurried: bool,
+    pace: Pace,
 }
 
 /// What was read of the newest snapshot that is whole, and the newer ones that are not.
@@ -137,13 +162,19 @@ impl SnapshotStore {
     /// The snapshots in `dir`.
     #[must_use]
     pub fn new(dir: &Path, log_id: LogId) -> Self {
-        Self { dir: dir.to_owned(), log_id, is_unhurried: false }
+        Self { dir: dir.to_owned(), log_id, pace: Pace::Ahead }
+    }
+
+    /// The same, to be read on one thread: others are served meanwhile.
+    #[must_use]
+    pub fn alone(&self) -> Self {
+        Self { pace: Pace::Alone, ..self.clone() }
     }
 
     /// The same, to be read with rests: nobody waits for it.
     #[must_use]
     pub fn unhurried(&self) -> Self {
-        Self { is_unhurried: true, ..self.clone() }
+        Self { pace: Pace::Unhurried, ..self.clone() }
     }
 
     /// Writes a snapshot of the state at `point`, one section after another, and removes all but the newest two.
@@ -212,14 +243,23 @@ impl SnapshotStore {
     /// [`SnapshotError`] says why it cannot be used.
     pub fn open(&self, path: &Path) -> Result<Snapshot, SnapshotError> {
         let snapshot = self.look(path)?;
-        snapshot.check()?;
+        check_hash(&snapshot.file, snapshot.bytes, snapshot.pace)?;
         Ok(snapshot)
     }
 
     /// The snapshot in this file as its head and its name tell.
     fn look(&self, path: &Path) -> Result<Snapshot, SnapshotError> {
-        let mut file = File::open(path)?;
+        let file = File::open(path)?;
         let bytes = file.metadata()?.len();
+        match self.told_by(&file, path) {
+            Ok(point) => Ok(Snapshot { point, path: path.to_owned(), bytes, file, pace: self.pace }),
+            // A head that is damaged may tell anything.
+            Err(error) => check_hash(&file, bytes, self.pace).and(Err(error)),
+        }
+    }
+
+    /// What it covers.
+    fn told_by(&self, mut file: &File, path: &Path) -> Result<ChainPoint, SnapshotError> {
         let (found, point) = read_head(&mut file)?;
         if found != self.log_id {
             return Err(SnapshotError::OtherLog { expected: self.log_id, found });
@@ -227,45 +267,34 @@ impl SnapshotStore {
         if record_of(path.file_name().and_then(|name| name.to_str()).unwrap_or_default()) != Some(point.record) {
             return Err(SnapshotError::Damaged("its name tells of another record"));
         }
-        Ok(Snapshot { point, path: path.to_owned(), bytes, file, is_unhurried: self.is_unhurried })
+        Ok(point)
     }
 }
 
 impl Snapshot {
-    /// Whether it is whole: that it has the hash which it ends with.
-    fn check(&self) -> Result<(), SnapshotError> {
-        // A file of its own, for whoever reads it meanwhile reads at another place.
-        let mut file = File::open(&self.path)?;
-        let content = self.bytes.checked_sub(HASH_BYTES).ok_or(SnapshotError::Damaged("it is too short"))?;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader((&mut file).take(content))?;
-        let mut told = [0; HASH_BYTES as usize];
-        file.read_exact(&mut told)?;
-        if hasher.finalize() == blake3::Hash::from_bytes(told) {
-            Ok(())
-        } else {
-            Err(SnapshotError::Damaged("its hash is another"))
-        }
-    }
-
     /// What `read` makes of it, if it is whole.
     fn read_and_check<T>(&self, read: impl Fn(&Self) -> T) -> Result<T, SnapshotError> {
-        if self.is_unhurried {
-            self.check()?;
+        if !self.reads_ahead() {
+            check_hash(&self.file, self.bytes, self.pace)?;
             return Ok(read(self));
         }
         std::thread::scope(|scope| {
-            let check = std::thread::Builder::new().name("snapshot-check".to_owned());
-            let checking = check.spawn_scoped(scope, || self.check())?;
-            let made = read(self);
-            checking.join().unwrap_or_else(|panic| resume_unwind(panic)).map(|()| made)
+            let check = || check_hash(&self.file, self.bytes, self.pace);
+            let checking = Builder::new().name("snapshot-check".to_owned()).spawn_scoped(scope, check);
+            // Bytes that are not what was written may lead anywhere; only those that are have a right to be heard.
+            let made = catch_unwind(AssertUnwindSafe(|| read(self)));
+            match checking {
+                Ok(checking) => checking.join().unwrap_or_else(|panic| resume_unwind(panic))?,
+                Err(_no_thread) => check()?,
+            }
+            Ok(made.unwrap_or_else(|panic| resume_unwind(panic)))
         })
     }
 
-    /// Whether nobody waits for it.
+    /// Whether it may be read on a thread beside the one that uses it.
     #[must_use]
-    pub const fn is_unhurried(&self) -> bool {
-        self.is_unhurried
+    pub fn reads_ahead(&self) -> bool {
+        self.pace == Pace::Ahead
     }
 
     /// Its sections, in the order they were written.
@@ -276,96 +305,7 @@ impl Snapshot {
         let mut file = self.file.try_clone()?;
         file.seek(SeekFrom::Start(HEAD_BYTES as u64))?;
         let left = self.bytes.saturating_sub(HEAD_BYTES as u64).saturating_sub(HASH_BYTES);
-        let pace = self.is_unhurried.then(Unhurried::begin);
-        let file = BufReader::with_capacity(1 << 16, Paced { file, pace }).take(0);
-        Ok(Sections { file, left, count: 0, ended: false })
-    }
-}
-
-/// The sections of a snapshot: each to be read piece by piece, or whole by iterating.
-#[derive(Debug)]
-pub struct Sections {
-    /// Gives out what is left of the section that is being read, and no more.
-    file: Take<BufReader<Paced>>,
-    left: u64,
-    count: u64,
-    ended: bool,
-}
-
-/// A file that is read in one go, or with rests.
-#[derive(Debug)]
-pub struct Paced {
-    file: File,
-    pace: Option<Unhurried>,
-}
-
-impl Read for Paced {
-    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        if let Some(pace) = &mut self.pace {
-            pace.breathe();
-        }
-        self.file.read(into)
-    }
-}
-
-impl Sections {
-    /// The next section, to be read to its end. `None` after the last.
-    ///
-    /// # Errors
-    /// [`SnapshotError`]: there is no telling what comes after it.
-    pub fn next_section(&mut self) -> Result<Option<&mut Take<BufReader<Paced>>>, SnapshotError> {
-        if self.ended {
-            return Ok(None);
-        }
-        self.ended = true;
-        if self.file.limit() > 0 {
-            return Err(SnapshotError::Damaged("a section was left half read"));
-        }
-        let Some(length) = self.begin()? else { return Ok(None) };
-        self.ended = false;
-        self.file.set_limit(length);
-        Ok(Some(&mut self.file))
-    }
-
-    /// The next section, whole.
-    fn whole(&mut self) -> Result<Option<Vec<u8>>, SnapshotError> {
-        let Some(section) = self.next_section()? else { return Ok(None) };
-        // At most what the file still has: that is checked where a section begins.
-        let mut bytes = vec![0; usize::try_from(section.limit()).unwrap_or(usize::MAX)];
-        section.read_exact(&mut bytes)?;
-        Ok(Some(bytes))
-    }
-
-    fn number(&mut self) -> Result<u64, SnapshotError> {
-        self.left = self.left.checked_sub(8).ok_or(SnapshotError::Damaged("it ends too early"))?;
-        let mut bytes = [0; 8];
-        self.file.get_mut().read_exact(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    /// The length of the section that begins here.
-    fn begin(&mut self) -> Result<Option<u64>, SnapshotError> {
-        let length = self.number()?;
-        if length == END {
-            let count = self.number()?;
-            let whole = count == self.count && self.left == 0;
-            return if whole { Ok(None) } else { Err(SnapshotError::Damaged("sections are missing")) };
-        }
-        if length > SNAPSHOT_SECTION_BYTES_MAX || self.count >= SNAPSHOT_SECTIONS_MAX {
-            return Err(SnapshotError::Damaged("a section is too long, or there are too many"));
-        }
-        self.left = self.left.checked_sub(length).ok_or(SnapshotError::Damaged("a section ends too early"))?;
-        self.count = self.count.saturating_add(1);
-        Ok(Some(length))
-    }
-}
-impl Iterator for Sections {
-    type Item = Result<Vec<u8>, SnapshotError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let section = self.whole().transpose();
-        self.ended |= !matches!(section, Some(Ok(_)));
-        section
+        Ok(Sections::begin_at(file, left, self.pace.rests()))
     }
 }
 
@@ -427,7 +367,33 @@ impl Write for Hashing {
     }
 }
 
-fn read_head(file: &mut File) -> Result<(LogId, ChainPoint), SnapshotError> {
+/// Whether a file is whole: that it has the hash which it ends with. Reads beside whoever else reads it.
+fn check_hash(file: &File, bytes: u64, pace: Pace) -> Result<(), SnapshotError> {
+    let content = bytes.checked_sub(HASH_BYTES).ok_or(SnapshotError::Damaged("it is too short"))?;
+    let (mut hasher, mut pace) = (blake3::Hasher::new(), pace.rests());
+    let (mut piece, mut at) = (vec![0; CHECKED_AT_ONCE], 0_u64);
+    while at < content {
+        let wanted = usize::try_from(content.saturating_sub(at)).unwrap_or(usize::MAX).min(piece.len());
+        let read = file.read_at(piece.get_mut(..wanted).unwrap_or_default(), at)?;
+        if read == 0 {
+            return Err(SnapshotError::Damaged("it is too short"));
+        }
+        hasher.update(piece.get(..read).unwrap_or_default());
+        at = at.saturating_add(read as u64);
+        if let Some(pace) = &mut pace {
+            pace.breathe();
+        }
+    }
+    let mut told = [0; HASH_BYTES as usize];
+    file.read_exact_at(&mut told, content)?;
+    if hasher.finalize() == blake3::Hash::from_bytes(told) {
+        Ok(())
+    } else {
+        Err(SnapshotError::Damaged("its hash is another"))
+    }
+}
+
+fn read_head(file: &mut impl Read) -> Result<(LogId, ChainPoint), SnapshotError> {
     let mut head = [0; HEAD_BYTES];
     file.read_exact(&mut head)?;
     let mut at = Cursor(&head);

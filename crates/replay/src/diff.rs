@@ -187,7 +187,7 @@ fn side_by_side(
             let events = Pair { a: found_a.as_ref().map(EventAt::of), b: found_b.as_ref().map(EventAt::of) };
             parting = Some(Parting { number, events });
         }
-        if let Some(placed) = found_a.or(found_b).filter(|placed| placed.ends_group.is_some()) {
+        if let Some(placed) = found_a.or(found_b).filter(|placed| placed.ends_group) {
             progress(Progress { partition, record: placed.record, last });
         }
     }

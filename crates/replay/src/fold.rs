@@ -87,9 +87,10 @@ pub struct PartitionReplayed {
     pub began: ChainPoint,
     /// The last event replayed, and its record.
     pub reached: Option<(RecordNo, EventNo)>,
-    /// The last record that is right, whether it was asked for or not; as far as the log was read.
+    /// The last record that is right: of all, or, where only a part was asked for, of the first group that goes on
+    /// behind it.
     pub whole: ChainPoint,
-    /// Records read.
+    /// Records up to there.
     pub records: u64,
     /// Events replayed.
     pub events: u64,
@@ -252,7 +253,7 @@ impl<'a> Folding<'a> {
     /// Folds all events, up to where no more are asked for; then, the point up to which the log is right there.
     fn all(
         &mut self,
-        mut events: Pieces<Result<Placed, WalkError>>,
+        events: &mut Pieces<Result<Placed, WalkError>>,
         tell: &mut dyn FnMut(RecordNo),
     ) -> Result<Option<ChainPoint>, WalkError> {
         let mut told = RecordNo(0);
@@ -264,15 +265,12 @@ impl<'a> Folding<'a> {
             let verdict = self.scope.judge(&placed);
             match verdict {
                 // Events are handed out when their group is whole.
-                Verdict::Over => {
-                    let mut rest = std::iter::once(Ok(placed)).chain(events);
-                    return rest.find_map(|placed| placed.map(|placed| placed.ends_group).transpose()).transpose();
-                }
+                Verdict::Over => return Ok(Some(placed.group)),
                 Verdict::Outside => {}
                 Verdict::Inside => self.take(&placed),
             }
-            if let Some(point) = placed.ends_group {
-                self.end_group(&placed, point);
+            if placed.ends_group {
+                self.end_group(&placed);
             }
             if verdict == Verdict::Inside {
                 self.last = Some(placed);
@@ -306,10 +304,10 @@ impl<'a> Folding<'a> {
         }
     }
 
-    fn end_group(&mut self, placed: &Placed, point: ChainPoint) {
+    fn end_group(&mut self, placed: &Placed) {
         let is_all = self.ask.until.is_none();
         if let Some(verifying) = self.verifying.as_mut().filter(|_| is_all) {
-            verifying.end_group(&self.folded, placed, point, &mut self.findings);
+            verifying.end_group(&self.folded, placed, placed.group, &mut self.findings);
         }
     }
 

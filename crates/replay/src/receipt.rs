@@ -149,7 +149,7 @@ impl<'a> Finder<'a> {
 }
 
 fn report(source: &Source, placed: &Placed, progress: &mut dyn FnMut(Progress)) {
-    if placed.ends_group.is_some() {
+    if placed.ends_group {
         progress(Progress { partition: source.partition(), record: placed.record, last: source.last() });
     }
 }

@@ -35,8 +35,10 @@ pub struct Placed {
     pub bytes: Bytes,
     /// What happened.
     pub event: StreamEvent,
-    /// The point that the log has reached with this event, if it is the last of its group.
-    pub ends_group: Option<ChainPoint>,
+    /// The point that the log has reached with the group it is of.
+    pub group: ChainPoint,
+    /// Whether it is the last of that group.
+    pub ends_group: bool,
 }
 
 /// What was left out at the end: wrong, and behind the anchor.
@@ -267,12 +269,13 @@ impl<'s> Walk<'s> {
                 item: raw.head.item,
                 bytes: record.bytes().slice(at..upto),
                 event,
-                ends_group: None,
+                group: self.verifier.whole(),
+                ends_group: false,
             });
             (at, number) = (upto, number.plus(1));
         }
         if let Some(last) = self.ready.back_mut().filter(|_| ends) {
-            last.ends_group = Some(ChainPoint { record: header.number, hash: record.hash(), event: last.number });
+            last.ends_group = true;
         }
         Ok(())
     }

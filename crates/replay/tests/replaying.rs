@@ -51,6 +51,9 @@ fn time_travel_gives_the_state_of_that_moment() {
     let source = logs(&disk);
     let all = source.sources.first().expect("one").walk(eventlog::ChainPoint::START);
     let mut folded = Folded::new(common::NO);
+    let walk = || source.sources.first().expect("one").walk(eventlog::ChainPoint::START);
+    // By the numbers of events, which begin at 1: so at n stands the group of the one behind n.
+    let groups: Vec<_> = walk().map(|placed| placed.expect("it is right").group).collect();
     for placed in all {
         let placed = placed.expect("it is right");
         folded.apply(placed.item, &placed.event);
@@ -58,6 +61,9 @@ fn time_travel_gives_the_state_of_that_moment() {
         let then = replay(&source, &ask).expect("it replays");
         assert_eq!(replay::state::items(&then.folded), replay::state::items(&folded), "event {}", placed.number);
         assert_eq!(then.reached, Some((placed.record, placed.number)));
+        // The log is read to the end of the group that the next event is of, if there is one, and no further is told.
+        let upto = groups.get(placed.number.0 as usize).or(groups.last()).copied().expect("there is one");
+        assert_eq!((then.whole, then.records), (upto, upto.record.0), "event {}", placed.number);
     }
     let ask = Ask { until: Some(Until::Instant(at(12))), ..Ask::default() };
     let before = replay(&source, &ask).expect("it replays");

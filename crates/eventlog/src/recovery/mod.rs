@@ -73,9 +73,8 @@ pub enum RecoverError {
     Log(#[from] LogError),
 }
 
-/// Reads `log` from the record behind `from` ([`ChainPoint::START`], or what a snapshot covers) to its tail, checks
-/// the chain, hands every event of a whole group to `visit` in order, cuts a torn tail durably and readies the log to
-/// be claimed. What `visit` was given is worth nothing when this fails.
+/// Reads `log` as [`scan`] does, cuts a torn tail durably and readies the log to be claimed. What `visit` was given is
+/// worth nothing when this fails.
 ///
 /// # Errors
 /// [`RecoverError`]; then the log was not changed, except that a cut may have begun, which the next try finishes.
@@ -84,6 +83,19 @@ pub fn recover(
     from: ChainPoint,
     visit: &mut dyn FnMut(DecodedEvent),
 ) -> Result<Recovered, RecoverError> {
+    scan(log, from, visit)?.settle(log)
+}
+
+/// Reads `log` from the record behind `from` ([`ChainPoint::START`], or what a snapshot covers) to its tail, checks the
+/// chain and hands every event of a whole group to `visit` in order. Changes nothing.
+///
+/// # Errors
+/// [`RecoverError`], also for damage. A torn tail is none.
+pub fn scan(
+    log: &dyn LocalLog,
+    from: ChainPoint,
+    visit: &mut dyn FnMut(DecodedEvent),
+) -> Result<Scanned, RecoverError> {
     let reader = log.reader();
     let known = latest(log.anchor(), from);
     check_start(log, reader.as_ref(), from, known)?;
@@ -93,18 +105,38 @@ pub fn recover(
     }
     let fault = scan.run(reader.as_ref(), from.record.next(), visit)?;
     let whole = scan.verifier.whole();
-    let fault = fault.or_else(|| scan.fault_at_the_end(known));
-    let cut = match fault {
-        None => None,
-        Some(found)
-            if (found.record <= known.record || whole.record < known.record) && !planted::is(Bug::AnchorIgnored) =>
-        {
-            return Err(Box::new(found.into_damage(log, known)).into());
-        }
-        Some(found) => Some(cut(log, reader.as_ref(), whole, found.fault)?),
-    };
-    log.settle(whole)?;
-    Ok(Recovered { tail: whole, from, records: scan.records, events: scan.events, cut })
+    let torn = fault.or_else(|| scan.fault_at_the_end(known));
+    if let Some(found) = &torn
+        && (found.record <= known.record || whole.record < known.record)
+        && !planted::is(Bug::AnchorIgnored)
+    {
+        return Err(Box::new(found.damage(log, known)).into());
+    }
+    Ok(Scanned { whole, from, records: scan.records, events: scan.events, torn: torn.map(|found| found.fault) })
+}
+
+/// A log that was read to its tail.
+#[derive(Debug)]
+#[must_use = "a log can be claimed when this is settled"]
+pub struct Scanned {
+    whole: ChainPoint,
+    from: ChainPoint,
+    records: u64,
+    events: u64,
+    torn: Option<Fault>,
+}
+
+impl Scanned {
+    /// Cuts a torn tail durably and readies the log to be claimed.
+    ///
+    /// # Errors
+    /// [`RecoverError`]; a cut may have begun, which the next try finishes.
+    pub fn settle(self, log: &mut dyn LocalLog) -> Result<Recovered, RecoverError> {
+        let reader = log.reader();
+        let cut = self.torn.map(|fault| cut(log, reader.as_ref(), self.whole, fault)).transpose()?;
+        log.settle(self.whole)?;
+        Ok(Recovered { tail: self.whole, from: self.from, records: self.records, events: self.events, cut })
+    }
 }
 
 fn latest(a: ChainPoint, b: ChainPoint) -> ChainPoint {
@@ -119,9 +151,9 @@ struct Found {
 }
 
 impl Found {
-    fn into_damage(self, log: &dyn LocalLog, known: ChainPoint) -> Damage {
+    fn damage(&self, log: &dyn LocalLog, known: ChainPoint) -> Damage {
         let place = log.place_of(self.record);
-        Damage::new(log.log_id(), self.record, known.record, place, self.fault, &self.bytes)
+        Damage::new(log.log_id(), self.record, known.record, place, self.fault.clone(), &self.bytes)
     }
 }
 
@@ -141,7 +173,7 @@ fn check_start(
     }
     let damage = |fault, bytes| {
         let found = Found { record: from.record, fault, bytes };
-        Err(RecoverError::from(Box::new(found.into_damage(log, known))))
+        Err(RecoverError::from(Box::new(found.damage(log, known))))
     };
     match reader.read_from(from.record).next() {
         None | Some(Err(ReadError::Missing { .. })) => damage(Fault::Missing, Bytes::new()),
