@@ -8,6 +8,9 @@ const SPLIT_AT: usize = 8_192;
 /// Parts of an index that is split. A million entries are four thousand in each.
 const PARTS: usize = 256;
 
+/// Entries of a part from which on what they stand for is nowhere near the processor.
+const FAR_APART: usize = 1_024;
+
 /// Small entries by hash, whole while they are few and in parts from then on. An entry says where the thing it stands
 /// for is kept; whoever asks compares, and whoever inserts says how an entry's hash is found again.
 #[derive(Clone, Debug)]
@@ -37,7 +40,7 @@ impl<T> SplitIndex<T> {
     /// Puts in an entry that is not there yet.
     pub fn insert(&mut self, hash: u64, entry: T, hash_of: impl Fn(&T) -> u64) {
         let part = self.part_mut(hash);
-        if part.len() == part.capacity() {
+        if part.len() == part.capacity() && part.len() >= FAR_APART {
             grow(part, &hash_of);
         }
         part.insert_unique(hash, entry, &hash_of);
@@ -123,6 +126,7 @@ impl<T> SplitIndex<T> {
 
 /// Makes room in a part that is full. The table by itself would hash one entry and put it in before it looks at the next;
 /// where millions are, each of these waits for memory, and hashes that are asked for one behind the other wait together.
+#[cold]
 fn grow<T>(part: &mut HashTable<T>, hash_of: impl Fn(&T) -> u64) {
     let entries: Vec<T> = part.drain().collect();
     let hashes: Vec<u64> = entries.iter().map(hash_of).collect();
@@ -201,6 +205,21 @@ mod tests {
             assert!((0..=all).all(|key| index.find(hash(&key), |found| *found == key) == Some(&key)), "{all} and one");
             assert_eq!(add(&mut index, 3..4).err(), (all >= 3).then_some("met three first"));
         }
+    }
+
+    #[test]
+    fn an_index_from_which_as_many_leave_as_come_finds_all_and_stays_as_large_as_it_is() {
+        let stays = 3 * FAR_APART;
+        let mut index = filled(stays);
+        let room = |index: &SplitIndex<usize>| index.parts.iter().map(HashTable::num_buckets).sum::<usize>();
+        // Once it may need more, for places of what was removed are taken until all is put in anew.
+        let made = 2 * room(&index);
+        for key in stays..10 * stays {
+            assert_eq!(index.remove(hash(&(key - stays)), |found| *found == key - stays), Some(key - stays));
+            index.insert(hash(&key), key, hash);
+        }
+        assert!(index.len == stays && room(&index) <= made, "{} in {}", index.len, room(&index));
+        assert!((9 * stays..10 * stays).all(|key| index.find(hash(&key), |found| *found == key) == Some(&key)));
     }
 
     #[test]

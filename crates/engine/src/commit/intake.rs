@@ -126,6 +126,33 @@ mod tests {
         assert!(batches.next().await.is_none(), "nobody is left");
     }
 
+    /// Hands over, and lets the next one do so: who is ready when somebody has run, and not before.
+    fn hand_over_one_behind_the_other(to_committer: mpsc::Sender<ToCommitter>, left: usize) {
+        if left > 0 {
+            tokio::spawn(async move {
+                tokio::task::yield_now().await;
+                assert!(to_committer.try_send(ToCommitter::Close(oneshot::channel().0)).is_ok(), "there is room");
+                hand_over_one_behind_the_other(to_committer, left - 1);
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn others_go_first_as_long_as_that_brings_more_and_the_batch_is_not_worth_a_commit() {
+        let (to_committer, handed_over) = mpsc::channel(4 * WORTH_A_COMMIT);
+        let (intake, mut batches) = intake(handed_over, mpsc::channel(1).0);
+        tokio::spawn(intake.run());
+        for (come, together) in [(1, 1), (7, 7), (WORTH_A_COMMIT, WORTH_A_COMMIT), (2 * WORTH_A_COMMIT, WORTH_A_COMMIT)]
+        {
+            hand_over_one_behind_the_other(to_committer.clone(), come);
+            let mut batch = batches.next().await.expect("somebody hands over").len();
+            assert!((together..=together + 1).contains(&batch), "{batch} of {come} who come one behind the other");
+            while batch < come {
+                batch += batches.next().await.expect("the others hand over").len();
+            }
+        }
+    }
+
     #[tokio::test]
     async fn when_the_committer_has_gone_its_outbox_ends_though_others_could_still_hand_over() {
         let (to_committer, handed_over) = mpsc::channel(1);
