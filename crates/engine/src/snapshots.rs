@@ -200,7 +200,10 @@ impl Unfolding {
                 self.item = Some(ItemBuilder::new(*head));
                 Ok(())
             }
-            Fact::Item(piece) => self.item.as_mut().map_or(Ok(()), |item| item.take(piece)),
+            Fact::Item(piece) => {
+                let item = self.item.as_mut().expect("what is read of an item begins with its head");
+                item.take(piece)
+            }
         }
     }
 

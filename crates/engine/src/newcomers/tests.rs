@@ -33,6 +33,14 @@ fn refused(reply: Reply) -> Rejection {
     reply.expect("judged").outcome.expect_err("refused")
 }
 
+/// Refuses one who asks for too many: from then on there is something to look at, and no unit is taken.
+async fn refuse_somebody(item: &ItemHandle) {
+    let quantity = Quantity::new(2).expect("a quantity");
+    let too_many = Command::Reserve { customer: customer("bob"), quantity, waitlist: WaitlistChoice::Join };
+    let told = refused(settled(item.command(too_many, None)).await);
+    assert_eq!(told, Rejection::QuantityAboveMaximum { max: Quantity::ONE });
+}
+
 /// Asks, and says whether the item itself was asked.
 async fn reaches(item: &ItemHandle, name: &str) -> (bool, Reply) {
     let before = failpoint::turns(item.no());
@@ -129,12 +137,7 @@ async fn whoever_was_accepted_and_has_not_heard_of_it_reaches_the_item_with_the_
 async fn whoever_leaves_without_an_answer_is_no_newcomer_any_more() {
     let engine = start(&disk());
     let item = without_a_line(&engine, "lamp", 1).await;
-    let quantity = Quantity::new(2).expect("a quantity");
-    let too_many = Command::Reserve { customer: customer("bob"), quantity, waitlist: WaitlistChoice::Join };
-    assert_eq!(
-        refused(settled(item.command(too_many, None)).await),
-        Rejection::QuantityAboveMaximum { max: Quantity::ONE }
-    );
+    refuse_somebody(&item).await;
     let newcomers = &item.slot.newcomers;
     let is_newcomer = |name: &str| newcomers.is_newcomer(newcomers.hash(&customer(name)));
     let begin = |name: &str| {
@@ -153,9 +156,7 @@ async fn whoever_leaves_without_an_answer_is_no_newcomer_any_more() {
 async fn whoever_hangs_up_while_their_request_waits_is_no_newcomer_any_more_and_gets_nothing() {
     let engine = start(&disk());
     let item = without_a_line(&engine, "lamp", 5).await;
-    let quantity = Quantity::new(2).expect("a quantity");
-    let too_many = Command::Reserve { customer: customer("bob"), quantity, waitlist: WaitlistChoice::Join };
-    refused(settled(item.command(too_many, None)).await);
+    refuse_somebody(&item).await;
     tokio::join!(held(&item, "ann"), held(&item, "cyd"));
     assert_eq!(engine.status().items_awake, 1, "so who asks now waits for its task");
     let newcomers = &item.slot.newcomers;
