@@ -56,11 +56,15 @@ pub enum Bug {
     LateIsJudged,
     /// Damage before the anchor is cut away like a torn tail.
     AnchorIgnored,
+    /// Whoever was accepted after the first refusal is taken for a newcomer.
+    AcceptedNotEntered,
+    /// Newcomers are refused by a view from before a hold ended.
+    RefusedByAStaleView,
 }
 
 impl Bug {
     /// Every one.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::NewcomerOvertakes,
         Self::ExpiresEarly,
         Self::PaidAtTheDeadline,
@@ -86,6 +90,8 @@ impl Bug {
         Self::GateLetsAnswersThrough,
         Self::LateIsJudged,
         Self::AnchorIgnored,
+        Self::AcceptedNotEntered,
+        Self::RefusedByAStaleView,
     ];
 }
 

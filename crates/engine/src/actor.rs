@@ -24,12 +24,14 @@ pub(crate) async fn run(registry: Arc<Registry>, slot: Arc<Slot>, mut shell: Box
                 Some(back) => (shell, lanes) = back,
             }
         }
-        let Some(turned) = turn(&registry, &slot, &mut shell, lanes.drain()) else {
-            let submitted = shell.submitted();
-            drop((shell, lanes));
-            registry.awake.fetch_sub(1, Ordering::Relaxed);
-            rebuild::after_panic(registry, slot, submitted).await;
-            return;
+        let turned = match turn(&registry, &slot, &mut shell, lanes.drain()) {
+            Ok(turned) => turned,
+            Err(submitted) => {
+                drop((shell, lanes));
+                registry.awake.fetch_sub(1, Ordering::Relaxed);
+                rebuild::after_panic(registry, slot, submitted).await;
+                return;
+            }
         };
         if let Some(handover) = turned.handover
             && registry.committer.send(ToCommitter::Handover(handover)).await.is_err()
@@ -116,65 +118,87 @@ pub(crate) struct Turned {
     pub(crate) wake: Wake,
 }
 
-/// One turn, with the answers that may leave at once. `None` if it panicked: the state is not to be trusted any more.
-pub(crate) fn turn(registry: &Registry, slot: &Slot, shell: &mut Shell, asked: Vec<Asked<Caller>>) -> Option<Turned> {
+/// One turn, with the answers that may leave at once.
+///
+/// # Errors
+/// The last ticket handed over, if the turn panicked: the state is not to be trusted any more.
+pub(crate) fn turn(
+    registry: &Registry,
+    slot: &Slot,
+    shell: &mut Shell,
+    asked: Vec<Asked<Caller>>,
+) -> Result<Turned, Ticket> {
+    // As it is now: what a turn makes that panics is never handed over, however far it came.
+    let submitted = shell.submitted();
     let input = TurnInput { now: registry.clock.now(), mono: registry.mono(), durable: slot.durable(), asked };
     let turned = catch_unwind(AssertUnwindSafe(|| {
         #[cfg(test)]
-        failpoint::pass(slot.no);
+        failpoint::pass(slot.no, failpoint::Panics::Before);
         let output = shell.turn(input);
-        // Before anybody hears of it: whoever was accepted is known from here on.
-        slot.newcomers.follow(shell.item(), output.refused);
-        if output.handover.is_none() && slot.newcomers.any_refused() && slot.durable() >= shell.submitted() {
-            slot.still_holds(output.wake);
+        if let Some(wake) = slot.newcomers.after(shell, &output, slot.durable()) {
+            slot.still_holds(wake);
         }
+        #[cfg(test)]
+        failpoint::pass(slot.no, failpoint::Panics::Behind);
         output
     }));
-    let TurnOutput { handover, release, wake, refused: _ } = turned.ok()?;
+    let TurnOutput { handover, release, wake, refused: _ } = turned.map_err(|_panic_was_printed| submitted)?;
     for (caller, reply) in release {
         caller.answer(reply);
     }
-    Some(Turned { handover, wake })
+    Ok(Turned { handover, wake })
 }
 
-/// Lets a test make the next turn of an item panic, and count its turns.
+/// Lets a test make a turn of an item panic, and count its turns.
 #[cfg(test)]
 pub(crate) mod failpoint {
     use domain::ids::ItemNo;
-    use std::collections::{HashMap, HashSet};
-    use std::sync::{Mutex, OnceLock, PoisonError};
+    use std::collections::HashMap;
+    use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+    use std::thread::ThreadId;
+
+    /// What a test knows of an item, and wants of it.
+    #[derive(Default)]
+    struct Point {
+        turns: u64,
+        /// The next turn panics: before anything of it is done, or when all of it is.
+        panics: Option<Panics>,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Panics {
+        Before,
+        Behind,
+    }
 
     /// By test and item: tests of one process share item numbers, so each thread's runtime has its own.
-    fn armed() -> std::sync::MutexGuard<'static, HashSet<(std::thread::ThreadId, ItemNo)>> {
-        static ARMED: OnceLock<Mutex<HashSet<(std::thread::ThreadId, ItemNo)>>> = OnceLock::new();
-        ARMED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+    fn points() -> MutexGuard<'static, HashMap<(ThreadId, ItemNo), Point>> {
+        static POINTS: OnceLock<Mutex<HashMap<(ThreadId, ItemNo), Point>>> = OnceLock::new();
+        POINTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn here(item: ItemNo) -> (std::thread::ThreadId, ItemNo) {
-        (std::thread::current().id(), item)
+    fn at<T>(item: ItemNo, look: impl FnOnce(&mut Point) -> T) -> T {
+        look(points().entry((std::thread::current().id(), item)).or_default())
     }
 
-    pub(crate) fn panic_next(item: ItemNo) {
-        armed().insert(here(item));
+    pub(crate) fn panic_next(item: ItemNo, when: Panics) {
+        at(item, |point| point.panics = Some(when));
     }
 
     pub(crate) fn is_armed(item: ItemNo) -> bool {
-        armed().contains(&here(item))
-    }
-
-    fn counts() -> std::sync::MutexGuard<'static, HashMap<(std::thread::ThreadId, ItemNo), u64>> {
-        static COUNTS: OnceLock<Mutex<HashMap<(std::thread::ThreadId, ItemNo), u64>>> = OnceLock::new();
-        COUNTS.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
+        at(item, |point| point.panics.is_some())
     }
 
     /// How many turns it has begun.
     pub(crate) fn turns(item: ItemNo) -> u64 {
-        counts().get(&here(item)).copied().unwrap_or_default()
+        at(item, |point| point.turns)
     }
 
-    pub(super) fn pass(item: ItemNo) {
-        *counts().entry(here(item)).or_default() += 1;
-        let hit = armed().remove(&here(item));
+    pub(super) fn pass(item: ItemNo, when: Panics) {
+        let hit = at(item, |point| {
+            point.turns += u64::from(when == Panics::Before);
+            point.panics.take_if(|panics| *panics == when).is_some()
+        });
         assert!(!hit, "a test asked for this panic");
     }
 }

@@ -53,12 +53,14 @@ impl Registry {
             return Some(asked);
         }
         let Ok(place) = self.committer.try_reserve() else { return Some(asked) };
-        let Some(turned) = actor::turn(self, slot, &mut asleep.shell, vec![asked]) else {
-            let submitted = asleep.shell.submitted();
-            self.disarm(slot.no, asleep);
-            rebuild::leave(slot, seat);
-            tokio::spawn(rebuild::after_panic(Arc::clone(self), Arc::clone(slot), submitted));
-            return None;
+        let turned = match actor::turn(self, slot, &mut asleep.shell, vec![asked]) {
+            Ok(turned) => turned,
+            Err(submitted) => {
+                self.disarm(slot.no, asleep);
+                rebuild::leave(slot, seat);
+                tokio::spawn(rebuild::after_panic(Arc::clone(self), Arc::clone(slot), submitted));
+                return None;
+            }
         };
         if let Some(handover) = turned.handover {
             place.send(ToCommitter::Handover(handover));

@@ -287,7 +287,6 @@ impl Shell {
         let encoded = events.iter().map(encode).collect();
         let view = Some(Published::new(&self.item, wake));
         let decided = Vec::new();
-        // Last: whoever rebuilds the item after a panic waits for what was handed over, and for nothing else.
         self.submitted = Ticket(self.submitted.0.saturating_add(1));
         Some(Handover {
             item,

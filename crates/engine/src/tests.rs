@@ -1,5 +1,6 @@
 //! The engine as a whole, on logs in memory and on paused time: what callers see when things go well and when not.
 
+use crate::actor::failpoint::Panics;
 use crate::limits::{BACKLOG_AHEAD, IDLE_BEFORE_REST};
 use crate::{Engine, EngineConfig, SubmitError, Timeouts, Unrecovered};
 use domain::command::{Claim, Command, WaitlistChoice};
@@ -254,16 +255,23 @@ async fn a_panic_in_a_turn_stops_and_rebuilds_that_item_alone() {
     let engine = start(&disk());
     let other = open_item(&engine, "vase", 5).await;
     let asleep = open_item(&engine, "panics-asleep", 5).await;
-    panics_once(&engine, &asleep, &other).await;
+    panics_once(&engine, &asleep, &other, Panics::Before).await;
     let awake = open_item(&engine, "panics-awake", 5).await;
     tokio::join!(held(&awake, "zoe"), held(&awake, "yan"));
     assert_eq!(engine.status().items_awake, 1);
-    panics_once(&engine, &awake, &other).await;
+    panics_once(&engine, &awake, &other, Panics::Before).await;
 }
 
-async fn panics_once(engine: &Engine, lamp: &crate::ItemHandle, other: &crate::ItemHandle) {
+#[tokio::test]
+async fn an_item_whose_turn_panics_when_all_of_it_is_done_waits_for_nothing_that_was_never_handed_over() {
+    let engine = start(&disk());
+    let (lamp, other) = (open_item(&engine, "panics-at-the-end", 5).await, open_item(&engine, "vase", 5).await);
+    panics_once(&engine, &lamp, &other, Panics::Behind).await;
+}
+
+async fn panics_once(engine: &Engine, lamp: &crate::ItemHandle, other: &crate::ItemHandle, when: Panics) {
     let ann = held(lamp, "ann").await;
-    crate::actor::failpoint::panic_next(lamp.no());
+    crate::actor::failpoint::panic_next(lamp.no(), when);
     let lost = lamp.command(reserve("bob"), None).await;
     assert!(matches!(lost, Err(SubmitError::ItemRebuilding { .. } | SubmitError::OutcomeUnknown)), "{lost:?}");
     let cyd = held(other, lamp.view().sku.as_str()).await;
@@ -286,7 +294,7 @@ async fn an_item_that_panics_again_and_again_stays_stopped_and_is_shown() {
     let engine = start(&disk());
     let lamp = open_item(&engine, "panics-often", 5).await;
     for _ in 0..crate::limits::PANICS_MAX {
-        crate::actor::failpoint::panic_next(lamp.no());
+        crate::actor::failpoint::panic_next(lamp.no(), Panics::Before);
         while !matches!(lamp.command(reserve("bob"), None).await, Err(SubmitError::ItemStopped { .. })) {
             if !crate::actor::failpoint::is_armed(lamp.no()) {
                 break;
@@ -387,7 +395,7 @@ async fn a_panic_in_the_first_turn_after_a_restart_does_not_cost_the_grace() {
     disk.crash(4);
     let engine = start(&disk);
     let item = engine.find(&Sku::parse("lamp").expect("a sku")).expect("it is there");
-    crate::actor::failpoint::panic_next(item.no());
+    crate::actor::failpoint::panic_next(item.no(), Panics::Before);
     let lost = settled(item.command(reserve("bob"), None)).await;
     assert!(lost.is_err(), "{lost:?}");
     tokio::time::sleep(Duration::from_secs(12)).await; // waits: paused time

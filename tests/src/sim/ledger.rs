@@ -178,6 +178,26 @@ impl Book {
         self.captures.iter().any(|money| money.provider == provider && money.payment == *payment)
     }
 
+    /// Whether a customer may be refused units without the item being asked, by what is durable.
+    ///
+    /// # Errors
+    /// In words, why not.
+    pub(super) fn may_refuse_unasked(
+        &self,
+        customer: &CustomerId,
+        quantity: u32,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let known = self.lines.iter().any(|line| line.customer == *customer);
+        check(!known, || format!("rule 1: {customer} is a customer, and was refused as a newcomer"))?;
+        let over = |line: &Line| matches!(line.state, State::Held { release_at, .. } if release_at <= now);
+        check(!self.lines.iter().any(over), || "a newcomer was refused though a hold had ended by then".to_owned())?;
+        let nobody_waits = self.waiting().next().is_none();
+        let most = self.policy.per_order_max.get().min(self.policy.per_customer_limit.get());
+        let free = self.open && nobody_waits && self.total - self.out() >= i64::from(quantity) && quantity <= most;
+        check(!free, || format!("a newcomer was refused {quantity} units that are free"))
+    }
+
     /// Every hold there is.
     pub(super) fn held(&self) -> impl Iterator<Item = Ordinal> {
         let held = (0..).zip(&self.lines).filter(|(_, line)| matches!(line.state, State::Held { .. }));

@@ -41,7 +41,7 @@ impl Marks {
 }
 
 /// What a few hundred seeds must reach.
-pub const RARE: [&str; 45] = [
+pub const RARE: [&str; 46] = [
     "crash: idle",
     "crash: while appending",
     "crash: again during recovery",
@@ -56,6 +56,7 @@ pub const RARE: [&str; 45] = [
     "door: mailbox full",
     "door: late, dropped",
     "door: process down",
+    "door: newcomer refused",
     "client: gave up",
     "client: told again under its key",
     "client: key with other content",

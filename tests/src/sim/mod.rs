@@ -6,6 +6,7 @@
 
 mod clients;
 mod dice;
+mod door;
 mod ledger;
 mod marks;
 mod oracle;

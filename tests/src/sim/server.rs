@@ -12,9 +12,13 @@ use domain::partition::Partition;
 use domain::policy::ItemSpec;
 use domain::time::{DurationMs, Timestamp};
 use domain::turn::Query;
+use domain::views::Judgement;
 use engine::commit::gather::{Action, Gather, StopReason};
 use engine::fold::{Folded, FoldedItem};
-use engine::shell::{Ask, Asked, Handover, MonoTime, Reply, ReplyTo, Resume, Shell, Ticket, TurnInput, Wake};
+use engine::newcomers::{Newcomers, Wish};
+use engine::shell::{
+    Ask, Asked, Handover, MonoTime, Published, Reply, ReplyTo, Resume, Shell, Ticket, TurnInput, Wake,
+};
 use eventlog::Section as _;
 use eventlog::{
     Appended, Chain, ChainPoint, EventLog, LocalLog, LogReader, MemoryDisk, MemoryLog, Record, RecordNo, RecoverError,
@@ -128,8 +132,10 @@ pub(super) struct Seat {
     pub(super) queue: VecDeque<Asked<Caller>>,
     /// The last ticket that is durable.
     pub(super) durable: Ticket,
-    /// What everybody may see: sequence of the published view.
-    pub(super) published: Seq,
+    /// What everybody may see.
+    pub(super) published: Published,
+    /// Whom the item may refuse without being asked.
+    newcomers: Newcomers,
     /// When its next turn is.
     pub(super) turn_at: Option<u64>,
     /// The last ticket before a panic.
@@ -208,6 +214,27 @@ impl Server {
         self.started_us + at.as_millis().saturating_sub(self.base_ms) * 1_000
     }
 
+    /// What is asked as an item's filter looks at it, if that may refuse it.
+    #[must_use]
+    pub(super) fn wish(&self, item: ItemNo, what: &What) -> Option<Wish> {
+        let What::Command(request) = what else { return None };
+        self.seats.get(&item)?.newcomers.wish(&request.command)
+    }
+
+    /// The refusal of a newcomer by what is published, without the item.
+    #[must_use]
+    pub(super) fn refuses(&self, item: ItemNo, wish: &Wish, at_us: u64) -> Option<Judgement> {
+        let seat = self.seats.get(&item).filter(|seat| seat.newcomers.is_newcomers(wish))?;
+        wish.refusal(&seat.published, self.now(at_us))
+    }
+
+    /// Somebody who asked an item for units leaves without an answer.
+    pub(super) fn leaves(&self, item: ItemNo, wish: &Wish) {
+        if let Some(seat) = self.seats.get(&item) {
+            seat.newcomers.leaves(wish);
+        }
+    }
+
     /// Puts a request into an item's mailbox.
     ///
     /// # Errors
@@ -231,6 +258,9 @@ impl Server {
         let mono = MonoTime(Duration::from_micros(at_us));
         let output = shell.turn(TurnInput { now, mono, durable: seat.durable, asked });
         seat.submitted = shell.submitted();
+        if let Some(wake) = seat.newcomers.after(shell, &output, seat.durable) {
+            seat.published.due = wake.due();
+        }
         if let Some(handover) = output.handover {
             self.gather.submit(handover);
         }
@@ -243,6 +273,7 @@ impl Server {
         let Some(seat) = self.seats.get_mut(&item) else { return Vec::new() };
         seat.shell = None;
         seat.turn_at = None;
+        seat.newcomers.forget();
         seat.queue.drain(..).collect()
     }
 
@@ -317,7 +348,7 @@ impl Server {
         if let Some(seat) = self.seats.get_mut(&handover.item) {
             seat.durable = handover.ticket;
             if let Some(view) = &handover.view {
-                seat.published = view.sequence;
+                seat.published = view.clone();
             }
         }
     }
@@ -358,15 +389,17 @@ impl Server {
 
 impl Seat {
     fn resuming(item: domain::item::Item, resume: Resume) -> Self {
-        let before = item.seq();
+        let (before, newcomers) = (item.seq(), Newcomers::new(item.key()));
+        let shell = Shell::new(item, Ticket(0)).resuming(resume);
         Self {
             queue: VecDeque::new(),
             durable: Ticket(0),
-            published: before,
+            published: Published::new(shell.item(), shell.wake()),
+            newcomers,
             turn_at: None,
             submitted: Ticket(0),
             resume: (resume, before),
-            shell: Some(Shell::new(item, Ticket(0)).resuming(resume)),
+            shell: Some(shell),
         }
     }
 }

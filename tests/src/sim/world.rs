@@ -7,10 +7,10 @@ use super::ledger::Ledger;
 use super::marks::Marks;
 use super::oracle::{Known, Oracle};
 use super::plan::{Net, Plan, SPAN_US};
-use super::server::{Caller, Server, Snapshot, asked, shop};
+use super::server::{Server, Snapshot, shop};
 use auditor::{Auditor, Moment, Promise};
 use domain::ids::ItemNo;
-use engine::SubmitError;
+use engine::newcomers::Wish;
 use engine::shell::Reply;
 use eventlog::memory_log::FaultWeights;
 use eventlog::{LogId, LogReader, MemoryDisk, RecordNo};
@@ -18,8 +18,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// As the engine's usual timeouts, in microseconds.
-const JUDGE_WITHIN_US: u64 = 2_000_000;
+/// As the engine's usual timeout, in microseconds.
 const ANSWER_WITHIN_US: u64 = 5_000_000;
 
 /// How long a process takes to start again, at least and at most.
@@ -56,14 +55,16 @@ pub(super) enum Act {
 
 /// One sending.
 #[derive(Debug)]
-struct Call {
-    op: usize,
+pub(super) struct Call {
+    pub(super) op: usize,
     known: Known,
-    gone: Rc<Cell<bool>>,
+    pub(super) gone: Rc<Cell<bool>>,
     /// Whether its sender has an answer, or has given up.
     over: bool,
     /// A duplicate on the way: nobody waits for its answer.
     ghost: bool,
+    /// Asks for units, is with the process and has no answer: as the item's filter knows its customer.
+    pub(super) unanswered: Option<Wish>,
 }
 
 /// A simulation under way.
@@ -83,7 +84,7 @@ pub(super) struct World {
     /// Now.
     pub(super) at_us: u64,
     clients: Clients,
-    ops: Vec<Op>,
+    pub(super) ops: Vec<Op>,
     calls: Vec<Call>,
     asked: u64,
     /// What the log says.
@@ -261,11 +262,11 @@ impl World {
         self.plan_for(wait, Act::Send(self.ops.len() - 1));
     }
 
-    fn op(&mut self, number: usize) -> &mut Op {
+    pub(super) fn op(&mut self, number: usize) -> &mut Op {
         self.ops.get_mut(number).expect("a number that was given out")
     }
 
-    fn call(&mut self, number: usize) -> &mut Call {
+    pub(super) fn call(&mut self, number: usize) -> &mut Call {
         self.calls.get_mut(number).expect("a number that was given out")
     }
 
@@ -285,7 +286,7 @@ impl World {
     fn sending(&mut self, op: usize, item: ItemNo, ghost: bool) {
         let known = self.oracle.known(item);
         let gone = Rc::new(Cell::new(false));
-        self.calls.push(Call { op, known, gone, over: false, ghost });
+        self.calls.push(Call { op, known, gone, over: false, ghost, unanswered: None });
         let call = self.calls.len() - 1;
         if !ghost {
             self.plan_for(ANSWER_WITHIN_US, Act::GiveUp(call));
@@ -302,71 +303,12 @@ impl World {
         slow + self.dice.below(delay_us_max)
     }
 
-    fn arrive(&mut self, call: usize) -> Result<(), String> {
-        let Call { op, gone, .. } = self.call(call);
-        let (op, gone) = (*op, Rc::clone(gone));
-        let Op { what, item, .. } = self.op(op).clone();
-        let Some(server) = &mut self.server else {
-            self.marks.hit("door: process down");
-            self.reply(call, Err(SubmitError::Draining));
-            return Ok(());
-        };
-        if self.dice.chance(20) {
-            // Somebody looks at the page, without disturbing anybody.
-            let published = server.seats.get(&item).map(|seat| seat.published).unwrap_or_default();
-            self.oracle.looked(item, published, &self.ledger)?;
-        }
-        let asked = asked(&what, self.at_us, JUDGE_WITHIN_US, Caller { call, gone });
-        match server.accept(item, asked, self.plan.mailbox) {
-            Ok(()) => {
-                self.op(op).open += 1;
-                let late = if self.dice.chance(self.plan.process.late_tick) { 3_000_000 } else { 1_000 };
-                let wait = self.dice.below(late);
-                self.wake(item, self.at_us + wait);
-            }
-            Err(caller) => {
-                self.marks.hit("door: mailbox full");
-                self.reply(caller.call, Err(SubmitError::Overloaded));
-            }
-        }
-        Ok(())
-    }
-
     /// An answer sets out.
     pub(super) fn reply(&mut self, call: usize, reply: Reply) {
         if !self.dice.chance(self.plan.net.lose_reply) {
             let delay = self.delay();
             self.plan_for(delay, Act::Told(call, reply));
         }
-    }
-
-    /// The process has made up its mind, whoever hears of it.
-    pub(super) fn judged(&mut self, call: usize, reply: &Reply) -> Result<(), String> {
-        let number = self.call(call).op;
-        let op = self.ops.get_mut(number).expect("a number that was given out");
-        match reply {
-            Ok(judgement) => {
-                self.oracle.leaves(op.item, judgement, &self.ledger)?;
-                op.open = op.open.saturating_sub(1);
-                op.effective |= judgement.outcome.is_ok();
-            }
-            Err(error) => {
-                if matches!(error, SubmitError::Late) {
-                    self.marks.hit("door: late, dropped");
-                }
-                if error.nothing_happened() {
-                    op.open = op.open.saturating_sub(1);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// An effect is durable, and nobody has been told that nothing happened and nothing else.
-    pub(super) fn is_open(&self, item: ItemNo, key: u128) -> Result<(), String> {
-        let open = |op: &Op| op.item == item && op.key == Some(key) && op.open > 0;
-        let is = self.ops.iter().any(open);
-        if is { Ok(()) } else { Err("an effect of a request of which it was told that nothing happened".to_owned()) }
     }
 
     fn told(&mut self, call: usize, reply: Reply) -> Result<(), String> {
@@ -397,11 +339,13 @@ impl World {
     }
 
     fn give_up(&mut self, call: usize) {
-        let call = self.call(call);
+        let number = call;
+        let call = self.call(number);
         if !std::mem::replace(&mut call.over, true) {
             call.gone.set(true);
             let op = call.op;
             self.marks.hit("client: gave up");
+            self.leaves(number);
             self.try_again(op);
         }
     }

@@ -1,5 +1,6 @@
 //! Bundles on the whole engine, on logs in memory and on paused time: all or nothing, whatever goes wrong between.
 
+use crate::actor::failpoint::Panics;
 use crate::tests::{customer, open_item_as, reserve, settled, spec};
 use crate::{Engine, EngineConfig, ItemHandle, SubmitError, Timeouts, Unrecovered};
 use domain::bundle::WantedLines;
@@ -463,7 +464,7 @@ async fn a_part_that_could_not_be_told_is_told_after_its_item_is_back() {
     let engine = start_with(&disks(1), Timeouts { judge_within: patient, answer_within: patient });
     let (lamp, vase) = (item(&engine, "lamp", 1).await, item(&engine, "vase", 1).await);
     let view = held(&engine, "ann", &["lamp", "vase"]).await;
-    crate::actor::failpoint::panic_next(vase.no());
+    crate::actor::failpoint::panic_next(vase.no(), Panics::Before);
     let cancel = PartitionCommand::CancelBundle(claim(&view));
     let handle = engine.bundle(view.id).expect("its partition");
     let cancelled = bundle(handle.command(cancel, None).await.expect("it is told again, and then it follows"));

@@ -1,12 +1,13 @@
 //! Who is refused without the item being asked, and who never is.
 
-use super::{Asking, Known, Newcomers};
+use super::{Asking, Known, Newcomers, Wish};
+use crate::SubmitError;
+use crate::actor::failpoint::{self, Panics};
 use crate::handle::{Engine, ItemHandle};
 use crate::limits::ENTERED_PER_TURN;
 use crate::shell::Reply;
 use crate::slot::Seat;
 use crate::tests::{attempt, customer, disk, held, hold_syncs, open_item_as, reserve, settled, spec, start, view};
-use crate::{SubmitError, actor::failpoint};
 use domain::command::{Claim, Command, WaitlistChoice};
 use domain::idempotency::Attempt;
 use domain::identity::ItemKey;
@@ -27,6 +28,10 @@ async fn without_a_line(engine: &Engine, sku: &str, total: u32) -> ItemHandle {
 /// A customer's own attempt.
 fn own(name: &str, key: &str) -> Attempt {
     Attempt { caller: name.to_owned(), ..attempt(key) }
+}
+
+fn wish(newcomers: &Newcomers, name: &str) -> Wish {
+    newcomers.wish(&reserve(name)).expect("asks for a unit")
 }
 
 fn refused(reply: Reply) -> Rejection {
@@ -139,7 +144,7 @@ async fn whoever_leaves_without_an_answer_is_no_newcomer_any_more() {
     let item = without_a_line(&engine, "lamp", 1).await;
     refuse_somebody(&item).await;
     let newcomers = &item.slot.newcomers;
-    let is_newcomer = |name: &str| newcomers.is_newcomer(newcomers.hash(&customer(name)));
+    let is_newcomer = |name: &str| newcomers.is_newcomers(&wish(newcomers, name));
     let begin = |name: &str| {
         assert!(is_newcomer(name));
         Asking::begin(&item.slot, &reserve(name), &engine.inner.clock).expect("there is one for everybody who comes")
@@ -160,7 +165,7 @@ async fn whoever_hangs_up_while_their_request_waits_is_no_newcomer_any_more_and_
     tokio::join!(held(&item, "ann"), held(&item, "cyd"));
     assert_eq!(engine.status().items_awake, 1, "so who asks now waits for its task");
     let newcomers = &item.slot.newcomers;
-    let is_newcomer = |name: &str| newcomers.is_newcomer(newcomers.hash(&customer(name)));
+    let is_newcomer = |name: &str| newcomers.is_newcomers(&wish(newcomers, name));
     assert!(is_newcomer("dan"));
     tokio::select! {
         biased;
@@ -178,19 +183,19 @@ async fn however_many_leave_without_an_answer_newcomers_are_told_from_customers(
     let item = without_a_line(&engine, "lamp", 1).await;
     held(&item, "ann").await;
     let newcomers = &item.slot.newcomers;
-    let hash = |name: &str| newcomers.hash(&customer(name));
     assert_eq!(refused(settled(item.command(reserve("bob"), None)).await), Rejection::SoldOut);
     for number in 0..50_000 {
-        newcomers.note(hash(&format!("leaver-{number}")));
+        newcomers.leaves(&wish(newcomers, &format!("leaver-{number}")));
         if number % 100 == 0
             && let Seat::Asleep(asleep) = &*item.slot.seat()
         {
             newcomers.follow(asleep.shell.item(), false);
         }
     }
-    let mistaken = (0..1_000).filter(|number| !newcomers.is_newcomer(hash(&format!("newcomer-{number}")))).count();
+    let is_newcomer = |name: &str| newcomers.is_newcomers(&wish(newcomers, name));
+    let mistaken = (0..1_000).filter(|number| !is_newcomer(&format!("newcomer-{number}"))).count();
     assert!(mistaken < 50, "{mistaken} of a thousand");
-    assert!(!newcomers.is_newcomer(hash("ann")));
+    assert!(!is_newcomer("ann"));
 }
 
 #[tokio::test]
@@ -201,7 +206,7 @@ async fn nobody_speaks_for_an_item_that_is_being_rebuilt() {
     for _ in 0..2 {
         assert_eq!(refused(item.command(reserve("bob"), None).await), Rejection::SoldOut);
     }
-    failpoint::panic_next(item.no());
+    failpoint::panic_next(item.no(), Panics::Before);
     let claim = Claim { reservation: ann.id.ordinal(), customer: customer("ann") };
     let lost = item.command(Command::CancelReservation(claim), None).await;
     assert!(matches!(lost, Err(SubmitError::ItemRebuilding { .. } | SubmitError::OutcomeUnknown)), "{lost:?}");
@@ -219,7 +224,7 @@ async fn an_item_with_many_customers_enters_them_over_several_turns_and_refuses_
     assert_eq!(reach(&item, "early", 2).await, 2, "not all are entered yet");
     assert!(reach(&item, "late", 20).await < 10);
     let newcomers = &item.slot.newcomers;
-    let is_newcomer = |name: String| newcomers.is_newcomer(newcomers.hash(&customer(&name)));
+    let is_newcomer = |name: String| newcomers.is_newcomers(&wish(newcomers, &name));
     assert!(!(0..many).any(|number| is_newcomer(format!("c{number}"))));
     // More came than there was room for: all are entered anew.
     let room = newcomers.known().expect("somebody was refused").room;
@@ -238,7 +243,7 @@ async fn an_item_with_many_customers_enters_them_over_several_turns_and_refuses_
 #[test]
 fn a_customer_is_never_taken_for_a_newcomer_and_few_newcomers_for_customers() {
     let newcomers = Newcomers::new(&ItemKey::from_bytes([5; 32]));
-    let hash = |number: u32| newcomers.hash(&customer(&format!("customer-{number}")));
+    let hash = |number: u32| wish(&newcomers, &format!("customer-{number}")).customer;
     for count in [1, 32, 33, 1_000, 50_000] {
         let known = Known::with_room_for(count as usize);
         (0..count).for_each(|number| known.note(hash(number)));
