@@ -26,6 +26,11 @@ pub(crate) fn check(sale: &str) {
     drop(events_of(sale));
 }
 
+/// The item that a sale's first line tells of.
+pub(crate) fn item_of(line: &str) -> Item {
+    Shop::new(line).item
+}
+
 /// The events of a sale that goes as told.
 pub(crate) fn events_of(sale: &str) -> Vec<Recorded> {
     let mut lines = sale.lines().map(str::trim).filter(|line| !line.is_empty());

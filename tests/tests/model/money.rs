@@ -227,16 +227,18 @@ impl Book {
             let capture = Capture { provider, payment, report: Some(report.report.clone()), amount };
             return verdict(self.captured(no, capture));
         };
-        if self.is_noted_enough(known) {
-            return self.no_change(report);
-        }
         let found = &self.payments[known];
         let contradicts = amount != found.capture.amount || found.owner != no;
+        if self.is_noted_enough(known, contradicts) {
+            return self.no_change(report);
+        }
         self.note(known, report, contradicts)
     }
 
-    fn is_noted_enough(&self, known: usize) -> bool {
-        self.payments[known].noted.len() >= usize::from(REPORTS_NOTED_MAX)
+    /// What contradicts a capture is noted once at least.
+    fn is_noted_enough(&self, known: usize, contradicts: bool) -> bool {
+        let found = &self.payments[known];
+        found.noted.len() >= usize::from(REPORTS_NOTED_MAX) && (found.disputed || !contradicts)
     }
 
     /// A further report of a capture, by a provider that can give it back.
@@ -255,12 +257,12 @@ impl Book {
         let early = |one: &EarlyRefund| one.provider == report.provider && one.payment == report.payment;
         if let Some(known) = self.known(report.provider, &report.payment) {
             let found = &self.payments[known];
-            if self.is_noted_enough(known) {
-                return self.no_change(report);
-            }
             let whole = amount == found.capture.amount && found.owner == no;
             let is_done = matches!(found.place, MoneyPlace::Refunded { .. });
             if is_done || !whole {
+                if self.is_noted_enough(known, !is_done) {
+                    return self.no_change(report);
+                }
                 // Part of the money, or another order's: nobody but an operator can say what that means.
                 return self.note(known, report, !is_done);
             }

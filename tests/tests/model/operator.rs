@@ -56,7 +56,9 @@ impl Book {
         }
         let new = patched(&self.settings, patch);
         let old = &self.settings;
-        let is_fixed = new.unit_price != old.unit_price || new.opens_at != old.opens_at;
+        let is_fixed = new.unit_price != old.unit_price
+            || new.opens_at != old.opens_at
+            || new.policy.payments.provider != old.policy.payments.provider;
         if self.phase == Phase::Closed || (is_fixed && self.phase != Phase::Scheduled) {
             return Err(Rejection::PhaseConflict { phase: self.phase });
         }

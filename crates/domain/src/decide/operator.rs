@@ -33,14 +33,17 @@ pub(super) fn close(item: &Item) -> Result<Event, Rejection> {
     }
 }
 
-/// Price, currency and opening change only while scheduled; nothing changes any more once closed.
+/// Price, currency, provider and opening change only while scheduled: payments that customers were offered are withdrawn by
+/// whom they were offered. Nothing changes any more once closed.
 pub(super) fn revise(item: &Item, patch: &SettingsPatch, expected: Option<Revision>) -> Result<Event, Rejection> {
     if expected.is_some_and(|expected| expected != item.revision()) {
         return Err(Rejection::RevisionMismatch { current: item.revision() });
     }
     let old = item.settings();
     let settings = patch.applied_to(old);
-    let fixed = settings.unit_price != old.unit_price || settings.opens_at != old.opens_at;
+    let fixed = settings.unit_price != old.unit_price
+        || settings.opens_at != old.opens_at
+        || settings.policy.payments.provider != old.policy.payments.provider;
     if item.phase() == Phase::Closed || (fixed && item.phase() != Phase::Scheduled) {
         return Err(Rejection::PhaseConflict { phase: item.phase() });
     }
@@ -62,7 +65,11 @@ pub(super) fn adjust_stock(item: &Item, change: StockChange, reason: &Reason) ->
 
 #[cfg(test)]
 mod tests {
-    use crate::scenario::check;
+    use super::*;
+    use crate::money::{Currency, Money};
+    use crate::payment::Provider;
+    use crate::scenario::{check, item_of};
+    use crate::time::Timestamp;
 
     #[test]
     fn a_restock_is_offered_to_the_line_at_once_and_stock_shrinks_only_by_what_is_free() {
@@ -128,5 +135,23 @@ mod tests {
             stock   available=1 held=1 sold=0
         ",
         );
+    }
+
+    #[test]
+    fn price_opening_and_provider_are_fixed_once_the_sale_has_opened() {
+        let patches = || {
+            let price = Money { minor: 7, currency: Currency::parse("USD").expect("a currency") };
+            [
+                SettingsPatch { unit_price: Some(price), ..SettingsPatch::default() },
+                SettingsPatch { opens_at: Some(Some(Timestamp::from_millis(9))), ..SettingsPatch::default() },
+                SettingsPatch { payment_provider: Some(Some(Provider::Simulated)), ..SettingsPatch::default() },
+            ]
+        };
+        let (scheduled, open) = (item_of("item stock=1 scheduled"), item_of("item stock=1"));
+        for patch in patches() {
+            assert!(revise(&scheduled, &patch, None).is_ok(), "{patch:?}");
+            let refused = revise(&open, &patch, None);
+            assert_eq!(refused, Err(Rejection::PhaseConflict { phase: Phase::Open }), "{patch:?}");
+        }
     }
 }

@@ -349,3 +349,33 @@ fn a_surplus_confirmation_of_a_refunded_order_is_not_answered_paid() {
     ",
     );
 }
+
+#[test]
+fn however_often_a_capture_was_reported_that_its_money_went_back_is_written_down() {
+    let told_before: Vec<String> =
+        (0..12).map(|no| format!("t=3 report r1 again-{no} p1 500 -> {}", noted(no))).collect();
+    for last in [
+        "t=4 refunded r1 back p1 500 -> noted, r1 refunded by its provider, r1 settled",
+        // What contradicts it is, once.
+        "t=4 refunded r1 part p1 200 -> disputed
+         t=5 refunded r1 more p1 200 -> duplicate",
+        "t=4 report r1 other p1 400 -> disputed
+         t=5 report r1 third p1 400 -> duplicate",
+    ] {
+        let sale = format!(
+            "item    stock=1 price=500 keep_open
+             t=0     reserve r1 ann 1        -> held until 120000
+             t=1     order r1 ann            -> ordered until 120000
+             t=2     report r1 e1 p1 500     -> applied
+             {}
+             {last}",
+            told_before.join("\n")
+        );
+        check(&sale);
+    }
+}
+
+/// What the further report of this number is answered with.
+fn noted(no: u8) -> &'static str {
+    if no < crate::limits::REPORTS_NOTED_MAX { "noted" } else { "duplicate" }
+}

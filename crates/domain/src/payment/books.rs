@@ -227,10 +227,6 @@ impl Books {
         self.order(owner).map_or(0, |book| book.early_refunds)
     }
 
-    pub(crate) fn reports_of(&self, no: CaptureNo) -> u8 {
-        self.record(no).reports
-    }
-
     /// Captures whose refund is due, in the order in which they came.
     pub(crate) fn due(&self) -> impl Iterator<Item = CaptureNo> {
         self.due.iter().copied()

@@ -55,7 +55,7 @@ pub(crate) fn judge(
     }
     match *told {
         Told::Captured(amount) => match books.find(*provider, payment) {
-            Some(known) => known_again(books, known, owner, report, amount),
+            Some(known) => known_again(known, owner, report, amount),
             None => {
                 let (provider, payment, report) = (*provider, payment.clone(), Some(id.clone()));
                 if planted::is(Bug::LateMoneyDropped) && matches!(standing, Standing::Ended(Err(_))) {
@@ -109,10 +109,10 @@ pub(crate) fn claim_parked(books: &Books, owner: Ordinal, price: Money) -> Vec<P
     events
 }
 
-fn known_again(books: &Books, known: Known<'_>, owner: Ordinal, report: &PaymentReport, amount: Money) -> Verdict {
+fn known_again(known: Known<'_>, owner: Ordinal, report: &PaymentReport, amount: Money) -> Verdict {
     let (capture, provider, id) = (known.no, report.provider, report.report.clone());
     let agrees = known.record.capture.amount == amount && known.record.owner == owner;
-    if books.reports_of(capture) >= REPORTS_NOTED_MAX {
+    if is_noted_enough(known, !agrees) {
         return Verdict::Nothing;
     }
     Verdict::new(if agrees {
@@ -122,20 +122,34 @@ fn known_again(books: &Books, known: Known<'_>, owner: Ordinal, report: &Payment
     })
 }
 
+/// Whether a further report of a capture is not written down any more. The first that contradicts it always is: an operator
+/// has to look at it.
+const fn is_noted_enough(known: Known<'_>, contradicts: bool) -> bool {
+    (known.record.disputed || !contradicts) && known.record.reports >= REPORTS_NOTED_MAX
+}
+
 fn refunded(books: &Books, owner: Ordinal, report: &PaymentReport, amount: Money) -> Verdict {
     let PaymentReport { provider, report: id, payment, told: _ } = report;
     let known = books.find(*provider, payment);
     let (provider, payment, report) = (*provider, payment.clone(), id.clone());
     match known {
-        Some(known) if books.reports_of(known.no) >= REPORTS_NOTED_MAX => Verdict::Nothing,
-        Some(known) if known.record.is_refunded() => {
-            Verdict::new(PaymentEvent::Noted { capture: known.no, provider, report })
+        Some(known) => {
+            let (capture, record) = (known.no, known.record);
+            let (whole, is_done) = (record.owner == owner && record.capture.amount == amount, record.is_refunded());
+            if whole && !is_done {
+                // Once for each capture, and never one report too many: the money is gone.
+                return Verdict::new(PaymentEvent::RefundReported { provider, payment, report, amount });
+            }
+            if is_noted_enough(known, !is_done) {
+                return Verdict::Nothing;
+            }
+            Verdict::new(if is_done {
+                PaymentEvent::Noted { capture, provider, report }
+            } else {
+                // Part of the money went back, or it is another order's: nobody but an operator can say what that means.
+                PaymentEvent::Disputed { capture, provider, report, told: amount }
+            })
         }
-        Some(known) if known.record.owner != owner || known.record.capture.amount != amount => {
-            // Part of the money went back, or it is another order's: nobody but an operator can say what that means.
-            Verdict::new(PaymentEvent::Disputed { capture: known.no, provider, report, told: amount })
-        }
-        Some(_) => Verdict::new(PaymentEvent::RefundReported { provider, payment, report, amount }),
         None if books.early_refunds_of(owner) >= FAILURES_NOTED_MAX => Verdict::Nothing,
         None => Verdict::new(PaymentEvent::RefundReported { provider, payment, report, amount }),
     }
