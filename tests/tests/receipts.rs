@@ -86,3 +86,49 @@ async fn a_receipt_given_with_an_acceptance_is_borne_out_by_the_log() {
     assert!(refused.status.is_client_error() && receipt(&refused).is_none(), "{}", refused.text);
     assert_eq!(server.stop().await.expect("a status"), Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_is_of_what_was_asked_for_and_not_of_what_followed_from_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("data");
+    let server = Server::start(&data).await.expect("a server");
+    server.client.open_item("lamp", 1, json!({"close_when_sold": true})).await.expect("an item");
+    let one = json!({"quantity": 1});
+    let reserve = |customer: &'static str| {
+        let (client, one) = (server.client.clone(), one.clone());
+        async move { ask(&client, customer, "/v1/items/lamp/reservations", "0123456789abcdef-r", &one).await }
+    };
+    let (ann, bob) = (reserve("ann").await, reserve("bob").await);
+    assert_eq!((ann.status, bob.status), (StatusCode::CREATED, StatusCode::ACCEPTED));
+    // Ann lets go, and bob is promoted in the same turn.
+    let url = format!("{}/v1/reservations/{}", server.client.public, ann.text_of("id"));
+    let headers = [("x-customer-id", "ann"), ("prefer", "receipt")];
+    let cancelled = server.client.send(Method::DELETE, &url, &headers, String::new()).await.expect("an answer");
+    is_of_its_own_event(&cancelled, &data);
+    // Bob pays for the last unit, and the sale closes in the same turn.
+    let body = json!({"reservation": bob.text_of("id")});
+    let order = ask(&server.client, "bob", "/v1/orders", "0123456789abcdef-o", &body).await;
+    assert_eq!(order.status, StatusCode::CREATED, "{}", order.text);
+    let url = format!("{}/v1/orders/{}/confirm", server.client.public, order.text_of("id"));
+    let authorization = format!("Bearer {}", server.client.service);
+    let headers = [
+        ("x-customer-id", "bob"),
+        ("idempotency-key", "0123456789abcdef-c"),
+        ("content-type", "application/json"),
+        ("authorization", authorization.as_str()),
+        ("prefer", "receipt"),
+    ];
+    let paid = json!({"payment_reference": "p-1"}).to_string();
+    let confirmed = server.client.send(Method::POST, &url, &headers, paid).await.expect("an answer");
+    assert_eq!(confirmed.status, StatusCode::OK, "{}", confirmed.text);
+    is_of_its_own_event(&confirmed, &data);
+    assert_eq!(server.stop().await.expect("a status"), Some(0));
+}
+
+/// The receipt names the event that the answer's body tells of.
+fn is_of_its_own_event(answer: &Answer, data: &Path) {
+    let given = receipt(answer).unwrap_or_else(|| panic!("no receipt: {}", answer.text));
+    let sequence = answer.number_of("sequence");
+    assert!(given.contains(&format!(":lamp:{sequence}:")), "{given} is not of event {sequence}: {}", answer.text);
+    is_borne_out(given, data);
+}

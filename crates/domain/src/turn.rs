@@ -165,6 +165,7 @@ impl<'i> Turn<'i> {
     fn accept(&mut self, events: Vec<Event>, request: &Request) -> Result<Answer, Rejection> {
         let mut acceptance = None;
         let unkeyed = events.first().and_then(|event| unkeyed(&request.command, event));
+        let origin = Origin::Accepted(self.item.seq().next());
         for event in events {
             let key = if acceptance.is_none() { request.idempotency } else { None };
             self.record(event, key);
@@ -173,12 +174,12 @@ impl<'i> Turn<'i> {
             }
         }
         let body = match unkeyed {
-            None => return self.answer_of(&acceptance.ok_or(Rejection::NotFound)?, Origin::Accepted),
+            None => return self.answer_of(&acceptance.ok_or(Rejection::NotFound)?, origin),
             Some(Unkeyed::Reported(verdict)) => Body::Payment(verdict),
             Some(Unkeyed::Order(ordinal)) => self.order(ordinal)?,
             Some(Unkeyed::Part(ordinal)) => self.reservation(ordinal)?,
         };
-        Ok(Answer { body, origin: Origin::Accepted })
+        Ok(Answer { body, origin })
     }
 
     fn answer_of(&self, acceptance: &Acceptance, origin: Origin) -> Result<Answer, Rejection> {

@@ -38,8 +38,8 @@ pub struct Answer {
 /// How an answer came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// This request was accepted and had its effect.
-    Accepted,
+    /// This request was accepted and had its effect, which begins with this event.
+    Accepted(Seq),
     /// The same request was accepted before; this is its answer again, with the values of that moment.
     Replayed,
     /// Nothing was changed: a read, or what was asked for is so already.

@@ -239,7 +239,7 @@ fn judge_twice(sale: &mut Sale, command: &PartitionCommand, place: usize) {
     }
     let key = format!("step-{place}");
     let Ok(answer) = sale.ask_keyed(command.clone(), &key).outcome else { return };
-    if answer.origin == Origin::Accepted {
+    if matches!(answer.origin, Origin::Accepted(_)) {
         let again = sale.ask_keyed(command.clone(), &key).outcome.expect("what was accepted is remembered");
         assert_eq!((again.origin, again.body), (Origin::Replayed, answer.body), "invariant 29");
     }

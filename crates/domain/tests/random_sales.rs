@@ -249,7 +249,7 @@ fn judge_twice(turn: &mut Turn<'_>, command: Command, number: usize, at: Timesta
     }
     let request = Request::new(command, Some(&attempt(number)), &ItemKey::from_bytes([3; 32]));
     let Ok(answer) = turn.judge(&request).outcome else { return };
-    if answer.origin != Origin::Accepted {
+    if !matches!(answer.origin, Origin::Accepted(_)) {
         return;
     }
     let again = turn.judge(&request).outcome.expect("what was accepted is remembered");

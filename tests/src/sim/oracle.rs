@@ -96,13 +96,13 @@ impl Oracle {
             return Ok(());
         }
         match (&op.accepted, answer.origin) {
-            (Some(before), Origin::Accepted | Origin::Replayed) => {
+            (Some(before), Origin::Accepted(_) | Origin::Replayed) => {
                 marks.hit("client: told again under its key");
                 check(*before == answer.body, || {
                     format!("invariant 29: two answers under one key, {before:?} and {:?}", answer.body)
                 })?;
             }
-            (None, Origin::Accepted) => {
+            (None, Origin::Accepted(_)) => {
                 if let (Body::Reservation(view), true) = (&answer.body, op.makes_one) {
                     let ordinal = view.id.ordinal();
                     check(known.newest.is_none_or(|newest| ordinal > newest), || {

@@ -59,7 +59,7 @@ pub(crate) fn saw_answer(answer: &Answered) {
     match answer {
         Ok((Told::Payment(PaymentVerdict::RefundDue(why)), _)) => saw(&format!("told {}", reason(why))),
         Ok((Told::Payment(verdict), _)) => saw(&format!("told {}", name(verdict))),
-        Ok((_, Origin::Accepted)) => {}
+        Ok((_, Origin::Accepted(_))) => {}
         Ok((_, origin)) => saw(&format!("answered {}", name(origin))),
         Err(rejection) => saw(&format!(
             "refused {}",

@@ -60,11 +60,15 @@ fn request(asked: &Asked) -> Option<Request> {
     Some(Request::new(command.clone(), attempt.as_ref(), &key()))
 }
 
+/// What was accepted, without its place in the log: the clerk keeps none.
+pub(crate) const ACCEPTED: Origin = Origin::Accepted(Seq(0));
+
 /// What was heard, without places in the log.
 fn heard(judgement: Judgement) -> Answered {
     match judgement.outcome {
         Ok(Answer { body, origin: Origin::Replayed }) => Ok((Told::heard(&body).given_again(), Origin::Replayed)),
-        Ok(answer) => Ok((Told::heard(&answer.body), answer.origin)),
+        Ok(Answer { body, origin: Origin::Accepted(_) }) => Ok((Told::heard(&body), ACCEPTED)),
+        Ok(Answer { body, origin: Origin::AsItIs }) => Ok((Told::heard(&body), Origin::AsItIs)),
         Err(Rejection::IdempotencyKeyReused { .. }) => Err(Rejection::IdempotencyKeyReused { accepted: Seq(0) }),
         Err(rejection) => Err(rejection),
     }

@@ -11,6 +11,7 @@ use domain::views::Origin;
 
 use crate::book::{Book, Ending, Key, Remembered, State};
 use crate::customer::{Done, Judged};
+use crate::shop::ACCEPTED;
 use crate::told::Told;
 
 /// An answer as it is compared.
@@ -101,7 +102,7 @@ impl Book {
                     self.remembered.push(Remembered { key, content, at, answer: answer.clone() });
                 }
                 self.work_off();
-                Ok((answer, Origin::Accepted))
+                Ok((answer, ACCEPTED))
             }
         }
     }

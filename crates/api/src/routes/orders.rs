@@ -73,7 +73,7 @@ pub(super) async fn place(
     };
     let answer = answered(judgement)?;
     let status = match answer.origin {
-        Origin::Accepted | Origin::Replayed => StatusCode::CREATED,
+        Origin::Accepted(_) | Origin::Replayed => StatusCode::CREATED,
         Origin::AsItIs => StatusCode::OK,
     };
     response(status, &answer).map(|response| receipt.onto(response))

@@ -178,8 +178,6 @@ pub enum PartitionQuery {
     },
     /// A capture with its refund, for operators.
     Refund(CaptureNo),
-    /// Every outgoing endpoint, for operators.
-    Endpoints,
     /// A page of reports of orders never issued, for operators.
     Unmatched {
         /// The first to look at, counted from 0.

@@ -110,7 +110,6 @@ impl<'p> PartitionTurn<'p> {
             PartitionQuery::AnyOrder(id) => self.any(*id).and_then(|bundle| self.order(bundle)),
             PartitionQuery::Captures { filter, from, limit } => Ok(self.partition.captures(*filter, *from, *limit)),
             PartitionQuery::Refund(capture) => self.refund(*capture),
-            PartitionQuery::Endpoints => Ok(self.endpoints()),
             PartitionQuery::Unmatched { from, limit } => Ok(self.partition.unmatched_page(*from, *limit)),
         };
         self.judgement(body.map(|body| Answer { body, origin: Origin::AsItIs }))
@@ -164,6 +163,7 @@ impl<'p> PartitionTurn<'p> {
         }
         let unkeyed = events.first().and_then(|first| unkeyed(&request.command, first));
         let (mut acceptance, mut idempotency) = (None, request.idempotency);
+        let origin = Origin::Accepted(self.partition.seq().next());
         for event in events {
             self.record(event, idempotency.take());
             if acceptance.is_none() {
@@ -171,10 +171,8 @@ impl<'p> PartitionTurn<'p> {
             }
         }
         match (unkeyed, acceptance) {
-            (Some(what), _) => Ok(Answer { origin: Origin::Accepted, ..self.as_it_is(what)? }),
-            (None, Some(acceptance)) => {
-                self.partition.answer_of(&acceptance, Origin::Accepted).ok_or(Rejection::NotFound)
-            }
+            (Some(what), _) => Ok(Answer { origin, ..self.as_it_is(what)? }),
+            (None, Some(acceptance)) => self.partition.answer_of(&acceptance, origin).ok_or(Rejection::NotFound),
             (None, None) => Err(Rejection::NotFound),
         }
     }

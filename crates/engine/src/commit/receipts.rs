@@ -39,9 +39,11 @@ pub(super) fn hand_out(group: &mut [Handover<Caller>], records: &[Record]) {
     }
 }
 
-/// The last event of what was accepted, if it was.
+/// The event with which the effect of what was accepted begins. What followed from it in the same turn, a promotion or the
+/// end of the sale, comes behind.
 fn accepted_at(reply: &Reply) -> Option<Seq> {
-    let judgement = reply.as_ref().ok()?;
-    let accepted = matches!(judgement.outcome, Ok(Answer { origin: Origin::Accepted, .. }));
-    accepted.then_some(judgement.sequence)
+    match reply.as_ref().ok()?.outcome {
+        Ok(Answer { origin: Origin::Accepted(event), .. }) => Some(event),
+        _ => None,
+    }
 }
