@@ -8,9 +8,8 @@ use crate::handle::{Engine, Inner};
 use crate::shell::Reply;
 use domain::endpoint::{DisabledBy, Endpoint, EndpointCommand, EndpointNo};
 use domain::ids::PartitionNo;
-use domain::partition::{PartitionCommand, PartitionQuery};
+use domain::partition::PartitionCommand;
 use domain::time::Timestamp;
-use domain::views::{Body, Judgement};
 use std::sync::{Arc, Weak};
 use tokio::sync::mpsc;
 
@@ -30,16 +29,7 @@ impl Engine {
     /// [`SubmitError`]: no judgement.
     pub async fn endpoint(&self, command: EndpointCommand) -> Reply {
         let home = self.partition(HOME).ok_or(SubmitError::NotOwner)?;
-        // One after the other, so that what is published last is what is so.
-        let _publishing = self.inner.endpoint_changes.lock().await;
-        let judgement = home.command(PartitionCommand::Endpoint(Box::new(command)), None).await?;
-        let now = home.query(PartitionQuery::Endpoints).await?;
-        if let Judgement { outcome: Ok(answer), .. } = now
-            && let Body::Endpoints(endpoints) = answer.body
-        {
-            self.inner.endpoints.publish(endpoints);
-        }
-        Ok(judgement)
+        home.command(PartitionCommand::Endpoint(Box::new(command)), None).await
     }
 
     /// Tells an endpoint again what has happened since then. Returns how many messages were put into the table; the
@@ -80,5 +70,30 @@ pub(crate) async fn turn_off_gone(engine: Weak<Inner>, mut gone: mpsc::Receiver<
         if let Err(error) = (Engine { inner }).endpoint(off).await {
             tracing::error!(%endpoint, %error, "the endpoint could not be turned off; its next message says it again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{disk, hold_syncs, start};
+    use domain::endpoint::{EndpointUrl, SigningSecret};
+    use std::collections::BTreeSet;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_whose_caller_had_no_answer_is_known_as_soon_as_it_is_durable() {
+        let disk = disk();
+        let engine = start(&disk);
+        let release = hold_syncs(&disk, 1);
+        let url = EndpointUrl::parse("https://shop.example/told").expect("an address");
+        let add =
+            EndpointCommand::Add { url, notices: BTreeSet::default(), secret: SigningSecret::from_bytes([1; 32]) };
+        assert_eq!(engine.endpoint(add).await, Err(SubmitError::OutcomeUnknown));
+        assert!(engine.endpoints().is_empty(), "not on disk yet");
+        release.send(()).expect("the sync waits");
+        while engine.endpoints().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(engine.endpoints().len(), 1);
     }
 }

@@ -26,7 +26,8 @@ pub enum SubmitError {
         /// Which item.
         item: ItemNo,
     },
-    /// The item has stopped for a moment and is being rebuilt from the log. It may have happened.
+    /// The item has stopped for a moment and is being rebuilt from the log. Nothing of this happened; try again a little
+    /// later.
     #[error("item {item} is being rebuilt from the log")]
     ItemRebuilding {
         /// Which item.
@@ -42,8 +43,13 @@ impl SubmitError {
     #[must_use]
     pub const fn nothing_happened(self) -> bool {
         match self {
-            Self::Overloaded | Self::Late | Self::Draining | Self::NotOwner | Self::TooManyItems => true,
-            Self::OutcomeUnknown | Self::ItemStopped { .. } | Self::ItemRebuilding { .. } => false,
+            Self::Overloaded
+            | Self::Late
+            | Self::Draining
+            | Self::NotOwner
+            | Self::ItemRebuilding { .. }
+            | Self::TooManyItems => true,
+            Self::OutcomeUnknown | Self::ItemStopped { .. } => false,
         }
     }
 }

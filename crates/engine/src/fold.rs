@@ -2,7 +2,7 @@
 //!
 //! An event that breaks an invariant stops its item, not the others: the broken one is kept with its reason.
 
-use domain::event::Recorded;
+use domain::event::{PartitionEvent, Recorded};
 use domain::ids::{ItemNo, PartitionNo};
 use domain::item::Item;
 use domain::partition::Partition;
@@ -17,6 +17,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub struct Folded {
     /// What the partition's own stream says.
     pub partition: Partition,
+    /// Why its events break an invariant, if they do: from there on it was not folded any further.
+    pub stopped: Option<String>,
     /// Every item.
     pub items: BTreeMap<ItemNo, FoldedItem>,
     /// The latest logged time.
@@ -43,7 +45,8 @@ impl Folded {
     /// Nothing yet.
     #[must_use]
     pub fn new(no: PartitionNo) -> Self {
-        Self { partition: Partition::new(no), items: BTreeMap::new(), last: Timestamp::from_millis(0), events: 0 }
+        let (partition, last) = (Partition::new(no), Timestamp::from_millis(0));
+        Self { partition, stopped: None, items: BTreeMap::new(), last, events: 0 }
     }
 
     /// Applies the next event of the log.
@@ -52,7 +55,7 @@ impl Folded {
         match event {
             StreamEvent::Partition(recorded) => {
                 self.last = self.last.max(recorded.at);
-                self.partition.apply(recorded);
+                self.apply_to_partition(recorded);
             }
             StreamEvent::Item(recorded) => {
                 self.last = self.last.max(recorded.at);
@@ -61,8 +64,11 @@ impl Folded {
         }
     }
 
-    /// Counts every item anew; one that does not add up is broken from here on.
+    /// Counts everything anew; what does not add up is broken from here on.
     pub fn recount(&mut self) {
+        if self.stopped.is_none() {
+            self.stopped = self.partition.recount().err().map(|broken| broken.to_string());
+        }
         for folded in self.items.values_mut() {
             let FoldedItem::Whole(item) = folded else { continue };
             if let Err(broken) = item.recount() {
@@ -80,6 +86,14 @@ impl Folded {
             FoldedItem::Whole(_) => None,
         });
         broken.collect()
+    }
+
+    /// A partition's own stream that breaks stops, and its items go on.
+    fn apply_to_partition(&mut self, recorded: &Recorded<PartitionEvent>) {
+        if self.stopped.is_none() {
+            let applied = catch_unwind(AssertUnwindSafe(|| self.partition.apply(recorded)));
+            self.stopped = applied.err().map(|panic| words(panic.as_ref()));
+        }
     }
 
     fn apply_to_item(&mut self, no: ItemNo, recorded: &Recorded) {
@@ -114,4 +128,30 @@ pub fn words(panic: &(dyn std::any::Any + Send)) -> String {
         .cloned()
         .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
         .unwrap_or_else(|| "a panic without words".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::spec;
+    use domain::identity::ItemKey;
+
+    #[test]
+    fn a_partitions_own_stream_that_breaks_stops_and_its_items_go_on() {
+        let no = PartitionNo(0);
+        let (mut partition, mut folded) = (Partition::new(no), Folded::new(no));
+        let now = Timestamp::from_millis(1_000);
+        let key = ItemKey::from_bytes([1; 32]);
+        let lamp = partition.register(spec("lamp", 1), key, None, now).expect("a new item");
+        partition.apply(&lamp.registered);
+        let vase = partition.register(spec("vase", 1), key, None, now).expect("a new item");
+        // The first event of the stream is missing.
+        folded.apply(ItemNo::partition_stream(no), &StreamEvent::Partition(vase.registered.clone()));
+        let why = folded.stopped.clone().expect("it stops");
+        folded.apply(ItemNo::partition_stream(no), &StreamEvent::Partition(lamp.registered));
+        assert_eq!(folded.stopped, Some(why), "and stays so");
+        folded.apply(vase.item, &StreamEvent::Item(vase.created));
+        folded.recount();
+        assert!(matches!(folded.items.get(&vase.item), Some(FoldedItem::Whole(_))));
+    }
 }

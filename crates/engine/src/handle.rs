@@ -4,6 +4,7 @@ use crate::clock::Clock;
 use crate::commit::ToCommitter;
 use crate::error::SubmitError;
 use crate::followups::EndpointBook;
+use crate::keepers::Keepers;
 use crate::newcomers::Asking;
 use crate::projection::{Page, Place};
 use crate::register;
@@ -37,14 +38,12 @@ pub(crate) struct Inner {
     pub(crate) draining: AtomicBool,
     /// Whom followers tell.
     pub(crate) endpoints: Arc<EndpointBook>,
-    /// Held by whoever changes an endpoint.
-    pub(crate) endpoint_changes: tokio::sync::Mutex<()>,
     /// Places for those who read the log back.
     pub(crate) stories: Arc<tokio::sync::Semaphore>,
     pub(crate) failure: watch::Sender<Option<String>>,
-    pub(crate) keepers: std::sync::Mutex<tokio::task::JoinSet<()>>,
+    pub(crate) keepers: std::sync::Mutex<Keepers>,
     /// Complete what the committers did; they end when these have.
-    pub(crate) completers: tokio::sync::Mutex<tokio::task::JoinSet<()>>,
+    pub(crate) completers: tokio::sync::Mutex<Keepers>,
     /// Held as long as the engine lives: the lock that keeps a second process out.
     pub(crate) data_dir: std::sync::Mutex<Option<eventlog::DataDir>>,
 }
@@ -168,7 +167,9 @@ impl Engine {
         self.inner.clock.now()
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
+    /// Whether it takes nothing new any more.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
@@ -279,7 +280,13 @@ impl Engine {
         self.inner.partitions.get(usize::from(partition.0)).map(|registry| Arc::clone(&registry.reader))
     }
 
-    /// How it is.
+    /// Why nothing is acknowledged any more, if that is so.
+    #[must_use]
+    pub fn failed(&self) -> Option<String> {
+        self.inner.failure.borrow().clone()
+    }
+
+    /// How it is, in every detail: looks at every item.
     #[must_use]
     pub fn status(&self) -> EngineStatus {
         let partitions = &self.inner.partitions;
@@ -296,7 +303,7 @@ impl Engine {
                 .filter_map(|registry| Some((registry.no, registry.partition.stopped()?)))
                 .collect(),
             partitions: partitions.iter().map(|registry| (registry.no, registry.durable().0)).collect(),
-            failed: self.inner.failure.borrow().clone(),
+            failed: self.failed(),
         }
     }
 
@@ -338,7 +345,7 @@ impl Engine {
             }
         }
         // Answers of what was committed last may still be on their way.
-        while self.inner.completers.lock().await.join_next().await.is_some() {}
+        self.inner.completers.lock().await.join_all().await;
         let mut keepers = self.inner.keepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         keepers.abort_all();
         drop(keepers);

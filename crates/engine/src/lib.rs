@@ -25,6 +25,7 @@ mod partition;
 
 mod actor;
 mod endpoints;
+mod keepers;
 mod mailbox;
 mod payments;
 mod projection;

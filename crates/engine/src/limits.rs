@@ -46,6 +46,9 @@ pub const REDELIVERY_QUEUE: usize = 64;
 /// Endpoints that are gone, on their way to be turned off. There are few, and their next message says it again.
 pub const GONE_QUEUE: usize = 32;
 
+/// Sleeping items whose time has come that have their turns before others of the thread go on: some tenths of a millisecond.
+pub const WOKEN_AT_ONCE: usize = 64;
+
 /// How long an item without work keeps its task. Long enough that a steady trickle never pays for waking.
 pub const IDLE_BEFORE_REST: Duration = Duration::from_millis(500);
 

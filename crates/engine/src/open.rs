@@ -7,6 +7,7 @@ use crate::endpoints;
 use crate::fold::{Folded, FoldedItem};
 use crate::followups::{EndpointBook, Feed, FollowUpStore, Follower, Outside};
 use crate::handle::{Engine, Inner};
+use crate::keepers::Keepers;
 use crate::partition::PartitionWriter;
 use crate::projection::Projection;
 use crate::registry::{Registry, RegistryParts};
@@ -29,7 +30,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// The fixed timeouts of every request.
@@ -213,7 +213,7 @@ impl Engine {
         let failure = watch::Sender::new(None);
         let endpoints = Arc::new(EndpointBook::default());
         if let Some(home) = recovered.iter().find(|partition| partition.folded.partition.no() == endpoints::HOME) {
-            endpoints.publish(home.folded.partition.endpoints().iter().cloned().collect());
+            endpoints.set(home.folded.partition.endpoints().clone());
         }
         let (gone, named_gone) = mpsc::channel(crate::limits::GONE_QUEUE);
         endpoints.name_gone_to(gone);
@@ -228,20 +228,19 @@ impl Engine {
             config,
             failure: &failure,
         };
-        let (mut keepers, mut completers) = (JoinSet::new(), JoinSet::new());
+        let (mut keepers, mut completers) = (Keepers::new(&failure), Keepers::new(&failure));
         let mut partitions = Vec::new();
         for partition in recovered {
             partitions.push(start.partition(partition, &mut keepers, &mut completers)?);
         }
-        keepers.spawn(discipline(clock.clone()));
+        keepers.spawn("who disciplines the clock", discipline(clock.clone()));
         let partitions: Arc<[_]> = partitions.into();
-        keepers.spawn(bundles::sweep(bundles, Arc::clone(&partitions)));
+        keepers.spawn("who tells parts of bundles", bundles::sweep(bundles, Arc::clone(&partitions)));
         let inner = Inner {
             partitions,
             clock,
             draining: AtomicBool::new(false),
             endpoints,
-            endpoint_changes: tokio::sync::Mutex::new(()),
             stories: Arc::new(tokio::sync::Semaphore::new(crate::stories::READERS_MAX)),
             failure,
             keepers: Mutex::new(keepers),
@@ -251,7 +250,9 @@ impl Engine {
         let inner = Arc::new(inner);
         // Not with a handle of its own: an engine that is let go of ends.
         let off = endpoints::turn_off_gone(Arc::downgrade(&inner), named_gone);
-        inner.keepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).spawn(off);
+        let mut keepers = inner.keepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        keepers.spawn("who turns off endpoints", off);
+        drop(keepers);
         Ok((Self { inner }, report))
     }
 }
@@ -287,6 +288,13 @@ fn recover_one(unrecovered: Unrecovered) -> Result<RecoveredPartition, OpenError
     let recovered = scanned.and_then(|scanned| scanned.settle(log.as_mut()));
     let recovered = recovered.map_err(|error| OpenError::Recover { partition, error })?;
     folded.recount();
+    if let Some(why) = &folded.stopped {
+        tracing::error!(
+            partition = partition.0,
+            why,
+            "the partition's own stream stays stopped: no new items, no bundles"
+        );
+    }
     let report = PartitionReport {
         no: partition,
         snapshot: (from != ChainPoint::START).then_some(from.record),
@@ -321,8 +329,8 @@ impl Start<'_> {
     fn partition(
         &self,
         recovered: RecoveredPartition,
-        keepers: &mut JoinSet<()>,
-        completers: &mut JoinSet<()>,
+        keepers: &mut Keepers,
+        completers: &mut Keepers,
     ) -> Result<Arc<Registry>, OpenError> {
         let no = recovered.report.no;
         let mut log = recovered.log;
@@ -336,10 +344,11 @@ impl Start<'_> {
             commit::spawn(self.config.commit_on, name, log, claim.chain, snapshotter.after_commit())?;
         let (feed, fed) = Feed::new(durable);
         let (redeliveries, to_redeliver) = mpsc::channel(crate::limits::REDELIVERY_QUEUE);
-        let (slots, projection) = self.seat(recovered.folded.items.into_values());
+        let Folded { partition, stopped, items, .. } = recovered.folded;
+        let (slots, projection) = self.seat(items.into_values());
         let registry = Arc::new(Registry::new(RegistryParts {
             no,
-            partition: PartitionWriter::new(recovered.folded.partition, Some(self.resume), secret()?),
+            partition: PartitionWriter::new(partition, stopped, self.resume, secret()?),
             bundles: Arc::clone(&self.bundles),
             slots,
             projection,
@@ -355,11 +364,12 @@ impl Start<'_> {
             endpoints: Arc::clone(&self.endpoints),
             redeliveries,
         }));
-        completers.spawn(Arc::clone(&registry).complete(committed));
-        keepers.spawn(Arc::clone(&registry).keep_time());
-        keepers.spawn(Arc::clone(&registry).keep_partition_time());
+        completers.spawn("who completes commits", Arc::clone(&registry).complete(committed));
+        keepers.spawn("the keeper of the items' time", Arc::clone(&registry).keep_time());
+        keepers.spawn("the keeper of the partition's time", Arc::clone(&registry).keep_partition_time());
         let outside = self.config.outside.clone();
-        keepers.spawn(Follower::run(Arc::clone(&registry), outside, recovered.follow_ups, fed, to_redeliver));
+        let following = Follower::run(Arc::clone(&registry), outside, recovered.follow_ups, fed, to_redeliver);
+        keepers.spawn("the follower", following);
         Ok(registry)
     }
 

@@ -26,7 +26,7 @@ use domain::views::Judgement;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::{MutexGuard, Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{MutexGuard, Notify, Semaphore, SemaphorePermit, mpsc, oneshot};
 
 /// The writer.
 #[derive(Debug)]
@@ -83,10 +83,12 @@ impl<T> Gated<T> {
 }
 
 impl PartitionWriter {
-    /// The writer of a partition just recovered. `spare` becomes its secret when it first needs one.
-    pub(crate) fn new(partition: Partition, resume: Option<Resume>, spare: ItemKey) -> Self {
+    /// The writer of a partition just recovered, stopped if its events break an invariant. `spare` becomes its secret when
+    /// it first needs one.
+    pub(crate) fn new(partition: Partition, stopped: Option<String>, resume: Resume, spare: ItemKey) -> Self {
         // What a crash cut off in the middle goes on in a first turn.
-        let state = PartitionState { partition, submitted: Ticket(0), resume, spare, backlog: true, stopped: None };
+        let (submitted, resume) = (Ticket(0), Some(resume));
+        let state = PartitionState { partition, submitted, resume, spare, backlog: true, stopped };
         Self {
             state: tokio::sync::Mutex::new(state),
             durable: AtomicU64::new(0),
@@ -102,6 +104,11 @@ impl PartitionWriter {
     /// The id of a bundle, for a thread that may block.
     pub(crate) fn blocking_id_of(&self, bundle: Ordinal) -> Option<BundleId> {
         self.state.blocking_lock().partition.id_of(bundle)
+    }
+
+    /// A place among those who wait for a turn.
+    pub(crate) fn place(&self) -> Result<SemaphorePermit<'_>, SubmitError> {
+        self.places.try_acquire().map_err(|_| SubmitError::Overloaded)
     }
 
     /// Notes what a commit made durable.
@@ -197,7 +204,7 @@ impl Registry {
         act: impl FnOnce(&mut PartitionTurn<'_>) -> T,
     ) -> Result<Gated<T>, SubmitError> {
         let writer = &self.partition;
-        let _place = writer.places.try_acquire().map_err(|_| SubmitError::Overloaded)?;
+        let _place = writer.place()?;
         let ready = async {
             let state = writer.lock().await;
             let permit = self.committer.reserve().await;

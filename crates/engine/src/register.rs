@@ -31,7 +31,9 @@ pub(crate) async fn create(registry: &Arc<Registry>, spec: ItemSpec, attempt: Op
 }
 
 async fn create_one(registry: Arc<Registry>, spec: ItemSpec, attempt: Option<Attempt>) -> Reply {
-    let mut state = registry.partition.lock().await;
+    let _place = registry.partition.place()?;
+    let waiting = tokio::time::timeout(registry.timeouts.judge_within, registry.partition.lock());
+    let mut state = waiting.await.map_err(|_| SubmitError::Late)?;
     if let Some(slot) = registry.find(&spec.sku) {
         drop(state);
         let request = Request::new(Command::CreateItem(Box::new(spec)), attempt.as_ref(), &slot.key);
@@ -56,11 +58,9 @@ async fn create_one(registry: Arc<Registry>, spec: ItemSpec, attempt: Option<Att
     commit(&registry, &registration).await?;
     partition.apply(&registration.registered);
     let view = item.view();
-    let judgement = Judgement {
-        sequence: view.sequence,
-        at: view.at,
-        outcome: Ok(Answer { body: Body::Item(Box::new(view)), origin: Origin::Accepted }),
-    };
+    let (sequence, at) = (view.sequence, view.at);
+    let answer = Answer { body: Body::Item(Box::new(view)), origin: Origin::Accepted(sequence) };
+    let judgement = Judgement { sequence, at, outcome: Ok(answer) };
     // Before the partition is free again: whoever creates the same item next must find this one.
     registry.seat_new(Slot::asleep(Box::new(Shell::new(item, Ticket(0)))));
     drop(state);
@@ -93,5 +93,33 @@ async fn commit(registry: &Registry, registration: &Registration) -> Result<(), 
         Ok(Ok(_)) => Ok(()),
         Ok(Err(error)) => Err(error),
         Err(_) => Err(SubmitError::OutcomeUnknown),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::PARTITION_WAITERS;
+    use crate::tests::{disk, hold_syncs, settled, spec, start};
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_disk_stands_still_creations_wait_in_a_bounded_line_and_are_told_that_nothing_happened() {
+        let disk = disk();
+        let engine = start(&disk);
+        let release = hold_syncs(&disk, 1);
+        let mut creating = tokio::task::JoinSet::new();
+        for number in 0..=PARTITION_WAITERS {
+            let (engine, spec) = (engine.clone(), spec(&format!("lamp-{number}"), 1));
+            creating.spawn(async move { engine.create_item(spec, None).await });
+        }
+        let told = creating.join_all().await;
+        let count = |error| told.iter().filter(|reply| **reply == Err(error)).count();
+        assert_eq!(count(SubmitError::Overloaded), 1, "beyond the line's end");
+        assert_eq!(count(SubmitError::OutcomeUnknown), 1, "whose event is at the disk");
+        assert_eq!(count(SubmitError::Late), PARTITION_WAITERS - 1);
+        release.send(()).expect("the sync waits");
+        let later = settled(engine.create_item(spec("vase", 1), None)).await;
+        later.expect("judged").outcome.expect("created");
+        assert_eq!(engine.items(None, 10).len(), 2, "and of the others none, however late");
     }
 }

@@ -7,11 +7,12 @@ use crate::commit::receipts::Stands;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
 use crate::followups::{EndpointBook, Feed, Redelivery, Terms, is_of_interest, notifications_are_logged};
+use crate::keepers::Failure;
 use crate::mailbox::{Caller, Mailboxes};
 use crate::partition::PartitionWriter;
 use crate::projection::Projection;
 use crate::shell::{Ask, Asked, Handover, MonoTime, Reply};
-use crate::slot::{Seat, Slot};
+use crate::slot::Slot;
 use crate::wakeups::Wakeups;
 use domain::ids::{ItemNo, PartitionNo};
 use domain::text::Sku;
@@ -20,7 +21,7 @@ use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 /// One partition at work.
@@ -46,7 +47,7 @@ pub(crate) struct Registry {
     pub(crate) awake: AtomicUsize,
     durable: AtomicU64,
     projected: AtomicU64,
-    failure: watch::Sender<Option<String>>,
+    pub(crate) failure: Failure,
     /// To the follower.
     pub(crate) feed: Feed,
     /// Whom to tell.
@@ -92,7 +93,7 @@ pub(crate) struct RegistryParts {
     pub(crate) reader: Arc<dyn LogReader>,
     pub(crate) snapshots: Option<SnapshotStore>,
     pub(crate) committer: mpsc::Sender<ToCommitter>,
-    pub(crate) failure: watch::Sender<Option<String>>,
+    pub(crate) failure: Failure,
     pub(crate) feed: Feed,
     pub(crate) endpoints: Arc<EndpointBook>,
     pub(crate) redeliveries: mpsc::Sender<Redelivery>,
@@ -228,17 +229,8 @@ impl Registry {
         self.put(slot, Asked { ask, judge_before, reply: caller })?;
         match tokio::time::timeout(self.timeouts.answer_within, answer).await {
             Ok(Ok(reply)) => reply,
-            // The turn that took it panicked, or the log failed.
-            Ok(Err(_)) => Err(self.lost(slot)),
-            Err(_) => Err(SubmitError::OutcomeUnknown),
-        }
-    }
-
-    fn lost(&self, slot: &Slot) -> SubmitError {
-        match &*slot.seat() {
-            Seat::Stopped(_) => SubmitError::ItemStopped { item: slot.no },
-            Seat::Rebuilding => SubmitError::ItemRebuilding { item: slot.no },
-            Seat::Asleep(_) | Seat::Awake(_) => SubmitError::OutcomeUnknown,
+            // No answer came in time, the turn that took it panicked, or the log failed: it may have been judged before.
+            Ok(Err(_)) | Err(_) => Err(SubmitError::OutcomeUnknown),
         }
     }
 
@@ -266,6 +258,7 @@ impl Registry {
             if let Some(slot) = slot {
                 slot.publish(handover.ticket, handover.view.take());
             } else if handover.item.is_partition_stream() {
+                self.endpoints.follow(&handover.of_partition);
                 self.partition.publish(handover.ticket);
             }
         }

@@ -7,6 +7,8 @@
 use crate::actor;
 use crate::commit::ToCommitter;
 use crate::error::SubmitError;
+use crate::keepers::watched;
+use crate::limits::WOKEN_AT_ONCE;
 use crate::mailbox::{Caller, Lanes, NotTaken};
 use crate::rebuild;
 use crate::registry::Registry;
@@ -18,6 +20,7 @@ use domain::wheel::TimerId;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// The longest the keeper of time sleeps at once: the rate of the clock may change meanwhile.
 pub(crate) const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -49,17 +52,31 @@ impl Registry {
     /// the committer has no place for what it would write.
     fn ask_asleep(self: &Arc<Self>, slot: &Arc<Slot>, seat: &mut Seat, asked: Asked<Caller>) -> Option<Asked<Caller>> {
         let Seat::Asleep(asleep) = seat else { return Some(asked) };
-        if slot.durable() < asleep.shell.submitted() || asleep.shell.is_resuming() {
+        if !asleep.can_turn(slot) {
             return Some(asked);
         }
         let Ok(place) = self.committer.try_reserve() else { return Some(asked) };
-        let turned = match actor::turn(self, slot, &mut asleep.shell, vec![asked]) {
+        self.turn_asleep(slot, seat, vec![asked], place);
+        None
+    }
+
+    /// One turn of a sleeping item by whoever holds its seat's lock. It goes on sleeping unless more is due at once.
+    fn turn_asleep(
+        self: &Arc<Self>,
+        slot: &Arc<Slot>,
+        seat: &mut Seat,
+        asked: Vec<Asked<Caller>>,
+        place: mpsc::Permit<'_, ToCommitter>,
+    ) {
+        let Seat::Asleep(asleep) = seat else { return };
+        let turned = match actor::turn(self, slot, &mut asleep.shell, asked) {
             Ok(turned) => turned,
             Err(submitted) => {
                 self.disarm(slot.no, asleep);
                 rebuild::leave(slot, seat);
-                tokio::spawn(rebuild::after_panic(Arc::clone(self), Arc::clone(slot), submitted));
-                return None;
+                let rebuilding = rebuild::after_panic(Arc::clone(self), Arc::clone(slot), submitted);
+                tokio::spawn(watched("an item's rebuilding", self.failure.clone(), rebuilding));
+                return;
             }
         };
         if let Some(handover) = turned.handover {
@@ -71,7 +88,6 @@ impl Registry {
             self.disarm(slot.no, asleep);
             asleep.wake = self.arm(slot.no, turned.wake);
         }
-        None
     }
 
     /// Wakes a sleeping item, with a first thing to do or just because its time has come.
@@ -91,7 +107,8 @@ impl Registry {
         let Seat::Asleep(mut asleep) = std::mem::replace(seat, Seat::Awake(senders)) else { return None };
         self.disarm(slot.no, &mut asleep);
         self.awake.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(actor::run(Arc::clone(self), Arc::clone(slot), asleep.shell, lanes));
+        let running = actor::run(Arc::clone(self), Arc::clone(slot), asleep.shell, lanes);
+        tokio::spawn(watched("an item's task", self.failure.clone(), running));
         None
     }
 
@@ -146,7 +163,7 @@ impl Registry {
     /// Wakes sleeping items when their time comes, for as long as the engine lives.
     pub(crate) async fn keep_time(self: Arc<Self>) {
         loop {
-            let next = self.wake_due();
+            let next = self.wake_due().await;
             let earlier = self.wakeups.earlier();
             match next {
                 Some(at) => {
@@ -158,15 +175,62 @@ impl Registry {
         }
     }
 
-    fn wake_due(self: &Arc<Self>) -> Option<Timestamp> {
+    async fn wake_due(self: &Arc<Self>) -> Option<Timestamp> {
         let (due, next) = self.wakeups.take_due(self.clock.now());
-        for counter in due {
-            if let Some(slot) = ItemNo::new(self.no, counter).and_then(|no| self.slot(no)) {
-                // If it was asked meanwhile, it has another timer, which goes with its sleep.
-                let mut seat = slot.seat();
-                self.wake_locked(&slot, &mut seat, None);
+        for counters in due.chunks(WOKEN_AT_ONCE) {
+            for &counter in counters {
+                let Some(slot) = ItemNo::new(self.no, counter).and_then(|no| self.slot(no)) else { continue };
+                // Where the disk is behind, so is time.
+                match self.committer.reserve().await {
+                    Ok(place) => self.come_due(&slot, place),
+                    // The committer has gone, and the process is about to end.
+                    Err(_) => return next,
+                }
             }
+            tokio::task::yield_now().await;
         }
         next
+    }
+
+    /// A sleeping item's time has come. Where a hundred thousand sales open at one instant each has its turn here and sleeps
+    /// on: a task, a mailbox and an alarm for each would be hundreds of megabytes for half a second.
+    fn come_due(self: &Arc<Self>, slot: &Arc<Slot>, place: mpsc::Permit<'_, ToCommitter>) {
+        let mut seat = slot.seat();
+        let Seat::Asleep(asleep) = &mut *seat else { return };
+        // The one that rang, or another if it was asked meanwhile: the turn says when it wants the next.
+        self.disarm(slot.no, asleep);
+        if asleep.can_turn(slot) {
+            self.turn_asleep(slot, &mut seat, Vec::new(), place);
+        } else {
+            self.wake_locked(slot, &mut seat, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{disk, settled, spec, start};
+    use domain::item::Phase;
+    use domain::time::DurationMs;
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn sales_that_open_at_one_instant_open_in_their_sleep() {
+        let engine = start(&disk());
+        let opens = engine.now().plus(DurationMs::from_secs(9));
+        let mut items = Vec::new();
+        for number in 0..200 {
+            let mut spec = spec(&format!("lamp-{number}"), 1);
+            spec.settings.opens_at = Some(opens);
+            let sku = spec.sku.clone();
+            settled(engine.create_item(spec, None)).await.expect("judged").outcome.expect("created");
+            items.push(engine.find(&sku).expect("it is there"));
+        }
+        tokio::time::advance(Duration::from_millis(9_001)).await;
+        for item in &items {
+            let mut watch = item.watch();
+            settled(watch.wait_for(|view| view.status.phase == Phase::Open)).await.expect("published");
+            assert_eq!(engine.status().items_awake, 0, "{}", item.view().sku);
+        }
     }
 }

@@ -56,6 +56,14 @@ pub(crate) struct Asleep {
     pub(crate) wake: Option<(TimerId, Timestamp)>,
 }
 
+impl Asleep {
+    /// Whether it can have a turn in its sleep: nobody waits for what it wrote before, and it is not its first after a start,
+    /// which is a long one.
+    pub(crate) fn can_turn(&self, slot: &Slot) -> bool {
+        slot.durable() >= self.shell.submitted() && !self.shell.is_resuming()
+    }
+}
+
 impl Slot {
     pub(crate) fn asleep(shell: Box<Shell>) -> Self {
         let item = shell.item();

@@ -86,7 +86,9 @@ fn make(no: PartitionNo, reader: &dyn LogReader, store: &SnapshotStore, point: C
         // A broken item has no snapshot, so then there is none at all: an operator needs to look at the log itself.
         return Err(format!("item {sku} is broken: {why}"));
     }
-    folded.partition.recount().map_err(|broken| broken.to_string())?;
+    if let Some(why) = &folded.stopped {
+        return Err(format!("the partition's own stream is broken: {why}"));
+    }
     store.write(point, sections(&folded)).map_err(|error| error.to_string())?;
     let (load_ms, fold_ms) = (loaded.as_millis(), folded_after.saturating_sub(loaded).as_millis());
     let write_ms = began.elapsed().saturating_sub(folded_after).as_millis();

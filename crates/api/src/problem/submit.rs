@@ -7,13 +7,16 @@ impl From<SubmitError> for Problem {
     /// What a command's trouble is called. 503 says that nothing happened; 504 and 500 that it may have.
     fn from(error: SubmitError) -> Self {
         match error {
-            SubmitError::Overloaded | SubmitError::Late | SubmitError::TooManyItems => {
+            SubmitError::Overloaded
+            | SubmitError::Late
+            | SubmitError::TooManyItems
+            | SubmitError::ItemRebuilding { .. } => {
                 Self::new(Code::Overloaded, format!("{error}; nothing happened")).come_back_soon()
             }
             SubmitError::Draining => Self::new(Code::Draining, format!("{error}; nothing happened")).come_back_soon(),
             SubmitError::NotOwner => Self::new(Code::NotOwner, format!("{error}; nothing happened")).come_back_soon(),
             SubmitError::OutcomeUnknown => Self::new(Code::OutcomeUnknown, error.to_string()),
-            SubmitError::ItemStopped { .. } | SubmitError::ItemRebuilding { .. } => {
+            SubmitError::ItemStopped { .. } => {
                 Self::new(Code::ItemStopped, format!("{error}; whether it happened is not known"))
             }
         }
@@ -27,11 +30,13 @@ impl Problem {
             SubmitError::OutcomeUnknown => {
                 Self::new(Code::Overloaded, "the read was not answered in time").come_back_soon()
             }
+            SubmitError::ItemStopped { .. } => {
+                Self::new(Code::ItemStopped, format!("{error}; nothing can be read of it until an operator has looked"))
+            }
             SubmitError::Overloaded
             | SubmitError::Late
             | SubmitError::Draining
             | SubmitError::NotOwner
-            | SubmitError::ItemStopped { .. }
             | SubmitError::ItemRebuilding { .. }
             | SubmitError::TooManyItems => error.into(),
         }
@@ -54,7 +59,7 @@ mod tests {
             (SubmitError::NotOwner, Code::NotOwner),
             (SubmitError::OutcomeUnknown, Code::OutcomeUnknown),
             (SubmitError::ItemStopped { item }, Code::ItemStopped),
-            (SubmitError::ItemRebuilding { item }, Code::ItemStopped),
+            (SubmitError::ItemRebuilding { item }, Code::Overloaded),
         ] {
             let problem = Problem::from(error);
             assert_eq!(problem.code(), code, "{error}");

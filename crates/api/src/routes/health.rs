@@ -18,8 +18,7 @@ pub(super) async fn live(State(app): State<SharedApp>) -> Response {
 
 /// `GET /readyz` for balancers: ready, or a problem.
 pub(super) async fn ready(State(app): State<SharedApp>) -> Result<Response, Problem> {
-    let status = app.engine.status();
-    trouble(&app, &status).map_or(Ok(()), Err)?;
+    trouble(&app).map_or(Ok(()), Err)?;
     Ok(json(StatusCode::OK, &value!({ "status": "ready", "server_time": Rfc3339(app.engine.now()).to_string() })))
 }
 
@@ -29,7 +28,7 @@ pub(super) async fn ready_in_words(State(app): State<SharedApp>, params: Params)
         return ready(State(app)).await;
     }
     let status = app.engine.status();
-    match trouble(&app, &status) {
+    match trouble(&app) {
         Some(problem) => Err(problem.with("engine", words(&status))),
         None => {
             let now = Rfc3339(app.engine.now()).to_string();
@@ -38,13 +37,14 @@ pub(super) async fn ready_in_words(State(app): State<SharedApp>, params: Params)
     }
 }
 
-/// Why no work is taken, if none is. An item that has stopped alone is no reason: the others sell.
-fn trouble(app: &App, status: &EngineStatus) -> Option<Problem> {
-    if let Some(reason) = &status.failed {
-        let detail = format!("the log has failed, and the process stops: {reason}");
+/// Why no work is taken, if none is. An item that has stopped alone is no reason: the others sell. Asked by anybody and often,
+/// so it looks at no item.
+fn trouble(app: &App) -> Option<Problem> {
+    if let Some(reason) = app.engine.failed() {
+        let detail = format!("nothing more is acknowledged, and the process stops: {reason}");
         return Some(Problem::new(Code::Draining, detail).come_back_soon());
     }
-    (status.draining || app.is_draining())
+    (app.engine.is_draining() || app.is_draining())
         .then(|| Problem::new(Code::Draining, "the process is shutting down").come_back_soon())
 }
 
@@ -53,6 +53,11 @@ fn words(status: &EngineStatus) -> Value {
         .items_stopped
         .iter()
         .map(|(sku, reason)| value!({ "item": sku.to_string(), "reason": reason }))
+        .collect();
+    let streams_stopped: Vec<Value> = status
+        .partitions_stopped
+        .iter()
+        .map(|(partition, reason)| value!({ "partition": partition.0, "reason": reason }))
         .collect();
     let partitions: Vec<Value> = status
         .partitions
@@ -65,6 +70,8 @@ fn words(status: &EngineStatus) -> Value {
         "item_count": status.items,
         "items_awake": status.items_awake,
         "items_stopped": stopped,
+        "partition_streams_stopped": streams_stopped,
+        "bundles_following": status.bundles_following,
         "clock_offset_ms": status.clock_offset_ms,
         "follow_ups_open": status.follow_ups_open,
         "partitions": partitions,

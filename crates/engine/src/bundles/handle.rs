@@ -12,6 +12,7 @@ use domain::ids::PartitionNo;
 use domain::partition::{PartitionCommand, PartitionQuery, PartitionRequest};
 use domain::payment::PaymentReport;
 use domain::text::CustomerId;
+use domain::views::Origin;
 use std::sync::Arc;
 
 /// A partition's own stream from outside: the bundles that live there, their money, and reports of orders never
@@ -29,7 +30,7 @@ impl PartitionHandle {
         self.registry.no
     }
 
-    /// Has the partition judge a command. The answer leaves when it is durable and, where it ends a bundle, when the
+    /// Has the partition judge a command. The answer leaves when it is durable and, where the command ended a bundle, when the
     /// parts have followed; or at the fixed timeout, with [`SubmitError::OutcomeUnknown`].
     ///
     /// # Errors
@@ -46,7 +47,10 @@ impl PartitionHandle {
                 turn.judge(&request)
             });
             let judgement = judged.await?.open().await?;
-            if let (Ok(_), Some(bundle)) = (&judgement.outcome, bundle) {
+            // Whoever asks again gets the answer that there is: a part that cannot be told for long must not keep a
+            // provider from hearing that its report is recorded.
+            let accepted = judgement.outcome.as_ref().is_ok_and(|answer| matches!(answer.origin, Origin::Accepted(_)));
+            if let Some(bundle) = bundle.filter(|_| accepted) {
                 bundles.followed(bundle).await?;
             }
             Ok(judgement)

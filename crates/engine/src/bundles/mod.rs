@@ -218,6 +218,8 @@ impl Bundles {
             let mut parts = self.parts();
             let Some(following) = parts.following.get_mut(&bundle) else { return Ok(()) };
             let (done, waiting) = oneshot::channel();
+            // Who gave up in the meantime leaves nothing behind.
+            following.waiting.retain(|waiting| !waiting.is_closed());
             following.waiting.push(done);
             waiting
         };

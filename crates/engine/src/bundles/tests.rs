@@ -238,7 +238,7 @@ async fn the_same_key_many_times_at_once_is_one_bundle_and_one_answer() {
     for ask in asks {
         answers.push(settled(ask).await.expect("no panic").expect("judged").outcome.expect("held"));
     }
-    assert_eq!(answers.iter().filter(|answer| answer.origin == Origin::Accepted).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| matches!(answer.origin, Origin::Accepted(_))).count(), 1);
     assert!(answers.windows(2).all(|pair| matches!(pair, [left, right] if left.body == right.body)), "one answer");
     assert_eq!((counts(&lamp), counts(&vase)), ((49, 1, 0), (49, 1, 0)));
 
@@ -473,4 +473,19 @@ async fn a_part_that_could_not_be_told_is_told_after_its_item_is_back() {
     assert_eq!((counts(&lamp), counts(&vase)), ((1, 0, 0), (1, 0, 0)));
     let told = Command::SettlePart { bundle: view.id, decision: PartDecision::Cancelled };
     settled(vase.command(told, None)).await.expect("judged").outcome.expect("told twice, it is done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_that_is_told_again_is_answered_though_a_part_cannot_be_told() {
+    let engine = start(&disks(1));
+    let (_, vase) = (item(&engine, "lamp", 1).await, item(&engine, "vase", 1).await);
+    let view = held(&engine, "ann", &["lamp", "vase"]).await;
+    let placed = PartitionCommand::PlaceOrder { claim: claim(&view), amount: Some(view.amount) };
+    command(&engine, view.id, placed).await.outcome.expect("ordered");
+    *vase.slot.seat() = crate::slot::Seat::Stopped("a test asked for this".to_owned());
+    let report =
+        || PartitionCommand::RecordPayment { bundle: view.id, report: Box::new(captured(1, view.amount.minor)) };
+    let handle = engine.bundle(view.id).expect("its partition");
+    assert_eq!(handle.command(report(), None).await, Err(SubmitError::OutcomeUnknown), "the vase does not follow");
+    assert_eq!(verdict(handle.command(report(), None).await.expect("judged")), PaymentVerdict::Duplicate);
 }

@@ -69,9 +69,9 @@ pub(crate) fn spawn(
     let (to_committer, handed_over) = mpsc::channel(COMMITTER_QUEUE);
     let (outbox, committed) = mpsc::channel(RELEASE_QUEUE);
     let (intake, mut inbox) = intake::intake(handed_over, outbox.clone());
-    let last_words = outbox.clone();
+    let (last_words, outbox_of_intake) = (outbox.clone(), outbox.clone());
     let committer = Committer { log, gather: Gather::new(chain), outbox, after, close: None, stopped: false };
-    tokio::spawn(intake.run());
+    tell_of_panic(tokio::spawn(intake.run()), outbox_of_intake);
     match on {
         CommitOn::Thread => {
             std::thread::Builder::new().name(name).spawn(move || {
@@ -82,16 +82,20 @@ pub(crate) fn spawn(
             })?;
         }
         CommitOn::Task => {
-            let running = tokio::spawn(async move { committer.run(&mut inbox).await });
-            tokio::spawn(async move {
-                let panic = running.await.err().and_then(|error| error.try_into_panic().ok());
-                if let Some(stopped) = panic.map(|panic| panicked(panic.as_ref())) {
-                    let _nobody_listens = last_words.send(stopped).await;
-                }
-            });
+            tell_of_panic(tokio::spawn(async move { committer.run(&mut inbox).await }), last_words);
         }
     }
     Ok((to_committer, committed))
+}
+
+/// Sends the panic of a task, if it ends by one.
+fn tell_of_panic(running: tokio::task::JoinHandle<()>, last_words: mpsc::Sender<Committed>) {
+    tokio::spawn(async move {
+        let panic = running.await.err().and_then(|error| error.try_into_panic().ok());
+        if let Some(stopped) = panic.map(|panic| panicked(panic.as_ref())) {
+            let _nobody_listens = last_words.send(stopped).await;
+        }
+    });
 }
 
 /// What a committer's panic leads to. It is a bug: whoever waits hears nothing more from the committer, so the engine

@@ -2,15 +2,16 @@
 
 use super::notice::Message;
 use super::work::Work;
-use domain::endpoint::{Endpoint, EndpointNo};
+use domain::endpoint::{Endpoint, EndpointNo, Endpoints};
+use domain::event::{PartitionEvent, Recorded};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::mpsc;
 
 /// All endpoints of an engine.
 #[derive(Debug, Default)]
 pub(crate) struct EndpointBook {
-    endpoints: RwLock<Vec<Endpoint>>,
+    endpoints: RwLock<Endpoints>,
     /// Whether anybody is told anything: looked at on the hot path.
     is_any: AtomicBool,
     /// To whoever turns off endpoints that are gone.
@@ -18,11 +19,28 @@ pub(crate) struct EndpointBook {
 }
 
 impl EndpointBook {
-    /// Takes over what has become durable.
-    pub(crate) fn publish(&self, endpoints: Vec<Endpoint>) {
+    /// Takes over what has become durable, whoever has heard of it.
+    pub(crate) fn follow(&self, events: &[Recorded<PartitionEvent>]) {
+        let mut changes = events.iter().filter_map(|recorded| match &recorded.event {
+            PartitionEvent::Endpoint { endpoint, event } => Some((*endpoint, event, recorded.at)),
+            _ => None,
+        });
+        let Some(first) = changes.next() else { return };
+        // Changed aside and replaced whole: a panic leaves what was.
+        let mut endpoints = self.read().clone();
+        std::iter::once(first).chain(changes).for_each(|(no, event, at)| endpoints.apply(no, event, at));
+        self.set(endpoints);
+    }
+
+    /// Takes over what a log was found to say, at a start.
+    pub(crate) fn set(&self, endpoints: Endpoints) {
         let is_any = endpoints.iter().any(|endpoint| endpoint.disabled.is_none());
         *self.endpoints.write().unwrap_or_else(PoisonError::into_inner) = endpoints;
         self.is_any.store(is_any, Ordering::Release);
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Endpoints> {
+        self.endpoints.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where endpoints that are gone are named from here on.
@@ -42,16 +60,16 @@ impl EndpointBook {
     }
 
     pub(crate) fn get(&self, no: EndpointNo) -> Option<Endpoint> {
-        self.endpoints.read().unwrap_or_else(PoisonError::into_inner).iter().find(|endpoint| endpoint.no == no).cloned()
+        self.read().get(no).cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Endpoint> {
-        self.endpoints.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.read().iter().cloned().collect()
     }
 
     /// Who is to be told these messages.
     pub(crate) fn tell(&self, messages: &[Message]) -> Vec<Work> {
-        let endpoints = self.endpoints.read().unwrap_or_else(PoisonError::into_inner);
+        let endpoints = self.read();
         let wanted = |message: &Message| {
             let wants = endpoints.iter().filter(|endpoint| endpoint.wants(message.notice, message.at));
             let (id, body) = (message.id.clone(), message.body.clone());
