@@ -113,11 +113,12 @@ impl Registry {
     }
 
     /// Puts an item to rest, unless something came for it meanwhile: then shell and lanes come back.
-    pub(crate) fn rest(&self, slot: &Slot, shell: Box<Shell>, lanes: Lanes) -> Option<(Box<Shell>, Lanes)> {
+    pub(crate) fn rest(&self, slot: &Slot, mut shell: Box<Shell>, lanes: Lanes) -> Option<(Box<Shell>, Lanes)> {
         let mut seat = slot.seat();
         if !lanes.is_empty() {
             return Some((shell, lanes));
         }
+        shell.rest();
         let asleep = self.to_sleep(slot.no, shell);
         if let Seat::Awake(senders) = std::mem::replace(&mut *seat, Seat::Asleep(asleep)) {
             self.mailboxes.give_back(senders, lanes);

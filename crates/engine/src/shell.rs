@@ -211,6 +211,11 @@ impl Shell {
         self.submitted
     }
 
+    /// Gives memory back that only a rush needs: nobody asks the item at the moment.
+    pub(crate) fn rest(&mut self) {
+        self.item.rest();
+    }
+
     /// When the item wants its next turn, as things are.
     #[must_use]
     pub fn wake(&self) -> Wake {

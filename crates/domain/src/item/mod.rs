@@ -263,6 +263,11 @@ impl Item {
         self.reservations_from(Ordinal(0)).map(|(ordinal, found)| (ordinal, found.customer.0 as usize))
     }
 
+    /// Gives memory back that its timers needed in a rush, for one that will rest.
+    pub fn rest(&mut self) {
+        self.timers.shrink_to_fit();
+    }
+
     /// Lets the timer wheel find what is due at `now`. Changes where timers lie, never which are armed: no event,
     /// no difference to any decision but when it can be made.
     pub(crate) fn advance_timers(&mut self, now: Timestamp) {
