@@ -42,7 +42,14 @@ fn stock() -> u32 {
 }
 
 async fn start(dir: &std::path::Path) -> anyhow::Result<Server> {
-    let more = ["--webhook-generic-secrets", SECRET, "--restart-grace-ms", "50"];
+    // Two logs, so that bundles and what they are told cross partitions; and generations so small that kills meet their ends.
+    let more = [
+        ["--webhook-generic-secrets", SECRET],
+        ["--restart-grace-ms", "50"],
+        ["--partitions", "2"],
+        ["--log-generation-bytes", "16384"],
+    ]
+    .concat();
     Server::start_as(Command::new(tests::server::binary()), dir, &more).await
 }
 
@@ -267,6 +274,9 @@ fn judge(dir: &std::path::Path, told: u128) {
             item.money().for_each(|(_, sums)| add(sums));
         }
         log.partition.money().for_each(|(_, sums)| add(sums));
+    }
+    // A bundle's parts may lie in any of them.
+    for log in &logs {
         bundles += whole(&log.partition, &mut parts_sold);
     }
     assert!(parts_sold.is_empty(), "parts are sold of bundles that are not: {parts_sold:?}");

@@ -212,13 +212,15 @@ impl Clients {
         let told = match dice.below(20) {
             0 => Told::Cancelled,
             1..=3 => Told::Failed,
+            4 => Told::Refunded(Money { minor, ..price() }),
             _ => Told::Captured(Money { minor, ..price() }),
         };
         // A report's id stands for what it says: the same one never says two things.
         let says = match told {
             Told::Captured(amount) => amount.minor.to_string(),
             Told::Failed => format!("failed-{}", dice.below(4)),
-            Told::Cancelled | Told::Refunded(_) => "cancelled".to_owned(),
+            Told::Refunded(amount) => format!("back-{}", amount.minor),
+            Told::Cancelled => "cancelled".to_owned(),
         };
         let report = PaymentReport {
             provider: Provider::Simulated,

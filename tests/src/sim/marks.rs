@@ -41,7 +41,7 @@ impl Marks {
 }
 
 /// What a few hundred seeds must reach.
-pub const RARE: [&str; 46] = [
+pub const RARE: [&str; 47] = [
     "crash: idle",
     "crash: while appending",
     "crash: again during recovery",
@@ -86,6 +86,7 @@ pub const RARE: [&str; 46] = [
     "money: failed",
     "money: refunded by an operator",
     "money: refund settled",
+    "money: refund reported",
     "refused: waitlist full",
     "refused: customer limit",
 ];

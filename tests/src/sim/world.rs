@@ -24,8 +24,9 @@ const ANSWER_WITHIN_US: u64 = 5_000_000;
 /// How long a process takes to start again, at least and at most.
 pub(super) const RESTART_US: (u64, u64) = (200_000, 20_000_000);
 
-/// How long everything may take to end once the faults are over: far longer than the longest hold.
-const ENDING_US: u64 = 6 * 3_600 * 1_000_000;
+/// How long everything may take to end once the faults are over: longer than a full line of a hundred takes whose only unit
+/// each lets expire after the longest hold, one after another.
+const ENDING_US: u64 = 20 * 3_600 * 1_000_000;
 
 /// Far more than happens in any seed: an item that never comes to rest is found by it.
 const ACTS_MAX: u64 = 300_000;
