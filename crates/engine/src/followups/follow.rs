@@ -201,8 +201,8 @@ impl Follower {
         while self.under_way < ATTEMPTS_AT_ONCE {
             let Some((at, no)) = self.ready.first().copied().filter(|(at, _)| *at <= now) else { return };
             self.ready.remove(&(at, no));
-            let Some(open) = self.table.get(no) else { continue };
-            let (executor, work) = (self.executor.clone(), open.work.clone());
+            let Some(work) = self.table.begin(no) else { continue };
+            let executor = self.executor.clone();
             self.under_way += 1;
             self.attempts.spawn(async move {
                 let attempt = tokio::time::timeout(ATTEMPT_TIMEOUT, executor.attempt(&work)).await;

@@ -30,7 +30,11 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Open {
     pub(crate) work: Work,
+    /// Attempts that failed.
     pub(crate) attempts: u32,
+    /// Whether an attempt was started since this table was loaded: it may have asked how things are already. Not saved,
+    /// as nothing is under way after a restart.
+    pub(crate) has_begun: bool,
     /// The earliest next attempt, where that may be hours away.
     pub(crate) not_before: Timestamp,
 }
@@ -83,7 +87,7 @@ impl Table {
         let mut table = Self { position: RecordNo(stored.record), ..Self::default() };
         for stored in stored.open {
             let not_before = Timestamp::from_millis(stored.not_before_ms);
-            table.insert(Open { work: stored.work, attempts: stored.attempts, not_before });
+            table.insert(Open { work: stored.work, attempts: stored.attempts, has_begun: false, not_before });
         }
         table.changed = false;
         Ok(table)
@@ -125,12 +129,22 @@ impl Table {
         self.open.len()
     }
 
-    /// Adds work; the same that is open already is not added again.
+    /// Adds work. The same that is open already is not added again, if nobody has set to it yet: it will find what this
+    /// is about. Once begun, it may have asked before this became due, and when it is done it takes nothing but itself
+    /// off the table; so this gets an entry of its own.
     pub(crate) fn add(&mut self, work: Work) -> Option<u64> {
-        if self.open.values().rev().take(64).any(|open| open.work == work && open.attempts == 0) {
+        let waits = |open: &Open| open.work == work && open.attempts == 0 && !open.has_begun;
+        if self.open.values().rev().take(64).any(waits) {
             return None;
         }
-        Some(self.insert(Open { work, attempts: 0, not_before: Timestamp::from_millis(0) }))
+        Some(self.insert(Open { work, attempts: 0, has_begun: false, not_before: Timestamp::from_millis(0) }))
+    }
+
+    /// An attempt starts. What is to be done; `None`: it is not open any more.
+    pub(crate) fn begin(&mut self, no: u64) -> Option<Work> {
+        let open = self.open.get_mut(&no)?;
+        open.has_begun = true;
+        Some(open.work.clone())
     }
 
     fn insert(&mut self, open: Open) -> u64 {
@@ -213,12 +227,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_already_is_not_added_again_unless_it_was_tried() {
+    fn what_is_open_already_is_not_added_again_until_an_attempt_at_it_has_begun() {
         let mut table = Table::default();
-        let no = table.add(refund(1)).expect("new");
+        let first = table.add(refund(1)).expect("new");
         assert_eq!(table.add(refund(1)), None);
-        table.failed(no, Timestamp::from_millis(0));
-        assert!(table.add(refund(1)).is_some(), "what was tried may have seen an older state");
+        assert_eq!(table.begin(first), Some(refund(1)));
+        let second = table.add(refund(1)).expect("what has begun may have seen an older state");
+        assert_eq!(table.add(refund(1)), None, "the second one will see everything");
+        table.done(first);
+        assert_eq!(table.numbers().collect::<Vec<_>>(), [second], "what ends takes nothing but itself off the table");
+        table.begin(second);
+        table.failed(second, Timestamp::from_millis(0));
+        assert!(table.add(refund(1)).is_some(), "what waits for its next attempt may wait for long");
+        assert_eq!(table.begin(first), None);
+    }
+
+    #[test]
+    fn after_a_restart_nothing_has_begun_and_both_are_still_there() {
+        let mut table = Table::default();
+        let first = table.add(refund(1)).expect("new");
+        table.begin(first);
+        table.add(refund(1)).expect("new");
+        let mut again = Table::load(table.take_changed().as_deref()).expect("it is read");
+        assert_eq!(again.len(), 2);
+        assert_eq!(again.add(refund(1)), None, "they will see everything");
     }
 
     #[test]

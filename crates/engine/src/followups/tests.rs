@@ -27,6 +27,10 @@ struct Bank {
     down: bool,
     hangs: bool,
     refuses_refunds: bool,
+    /// How long it thinks before it gives money back.
+    thinks: Duration,
+    /// How often it was asked to give money back.
+    asked_back: u32,
     /// What was taken of whatever is asked for, though no report told of it.
     taken: Option<Money>,
     created: BTreeMap<String, u32>,
@@ -83,6 +87,9 @@ impl PaymentProvider for Fake {
 
     fn refund<'a>(&'a self, request: &'a RefundRequest) -> Promised<'a, Result<String, ProviderError>> {
         Box::pin(async move {
+            self.bank().asked_back += 1;
+            let thinks = self.bank().thinks;
+            tokio::time::sleep(thinks).await; // waits: paused time, no real sleep
             self.works().await?;
             if self.bank().refuses_refunds {
                 return Err(ProviderError::Refused("no such charge".to_owned()));
@@ -216,6 +223,23 @@ async fn a_refund_that_is_due_is_done_once_and_settled() {
     assert_eq!((order.summary.state, order.refunds.len()), (OrderState::Paid, 1));
     assert_eq!(bank.bank().refunded.values().copied().collect::<Vec<_>>(), [1]);
     assert!(bank.bank().cancelled.is_empty(), "the opportunity that was used is not withdrawn");
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_falls_due_while_another_of_its_order_is_under_way_is_not_forgotten() {
+    let (disk, store, bank) = world();
+    bank.bank().thinks = Duration::from_secs(5);
+    let shop = Shop::open(&disk, &store, &bank, 2).await;
+    shop.told(reserve("ann")).await;
+    let order = shop.until(0, "ann", |order| order.payment.is_some()).await;
+    shop.pay(0, "evt-1", order.payment.expect("an opportunity").offer.payment.as_str()).await;
+    shop.pay(0, "evt-2", "pay-again").await;
+    shop.until(0, "ann", |_| bank.bank().asked_back > 0).await;
+    shop.pay(0, "evt-3", "pay-once-more").await;
+    let all_back = |order: &OrderView| order.refunds.iter().all(|one| one.record.is_refunded());
+    let order = shop.until(0, "ann", |order| order.refunds.len() == 2 && all_back(order)).await;
+    assert_eq!((order.summary.state, bank.bank().refunded.len()), (OrderState::Paid, 2));
     shop.engine.close().await;
 }
 
