@@ -2,7 +2,7 @@
 
 use super::Outside;
 use super::execute::{Executor, Outcome};
-use super::feed::Fed;
+use super::feed::{Fed, Intake};
 use super::notice::{self, About, bundle_told_of, messages, messages_of_bundle};
 use super::redelivery::Redelivery;
 use super::store::FollowUpStore;
@@ -37,6 +37,7 @@ pub(crate) struct Follower {
     executor: Executor,
     table: Table,
     store: FollowUpStore,
+    intake: Intake,
     ready: std::collections::BTreeSet<(Instant, u64)>,
     attempts: JoinSet<(u64, Outcome)>,
     under_way: usize,
@@ -48,7 +49,7 @@ impl Follower {
         registry: Arc<Registry>,
         outside: Outside,
         store: FollowUpStore,
-        mut fed: mpsc::Receiver<Fed>,
+        intake: Intake,
         mut redeliveries: mpsc::Receiver<Redelivery>,
     ) {
         let table = store.load().and_then(|bytes| Table::load(bytes.as_deref())).unwrap_or_else(|why| {
@@ -62,31 +63,31 @@ impl Follower {
             executor,
             table,
             store,
+            intake,
             ready: std::collections::BTreeSet::new(),
             attempts: JoinSet::new(),
             under_way: 0,
         };
         follower.ready.extend(follower.due_from_the_table());
         let mut save = tokio::time::interval(SAVE_EVERY);
-        // What was committed before this start, and everything that did not fit into the feed.
-        let mut behind = true;
         loop {
-            if behind && follower.table.has_room() {
-                behind = follower.catch_up().await;
+            if follower.intake.is_behind() && follower.table.has_room() {
+                follower.catch_up().await;
             }
             follower.start_attempts();
+            let has_room = follower.table.has_room();
+            let is_fed = has_room && !follower.intake.is_behind();
             tokio::select! {
                 biased;
                 Some(finished) = follower.attempts.join_next(), if follower.under_way > 0 => follower.finish(finished),
-                Some(group) = fed.recv(), if !behind => behind |= follower.take(&group).await,
-                Some(Redelivery(work)) = redeliveries.recv(), if follower.table.has_room() => follower.add(work),
+                Some(group) = follower.intake.next(), if is_fed => follower.take(&group).await,
+                Some(Redelivery(work)) = redeliveries.recv(), if has_room => follower.add(work),
                 () = until(follower.ready.first().copied()), if follower.under_way < ATTEMPTS_AT_ONCE => {}
                 _ = save.tick() => {
-                    if behind {
-                        while fed.try_recv().is_ok() {}
+                    if is_fed {
+                        follower.rest();
                     } else {
-                        behind = follower.registry.feed.take_missed();
-                        follower.reach_what_was_fed(&mut fed);
+                        follower.intake.leave_out();
                     }
                     follower.save().await;
                 }
@@ -104,20 +105,15 @@ impl Follower {
         self.table.numbers().map(due).collect()
     }
 
-    /// Takes a committed group. Says whether there was no room for it, so that it has to be read again.
-    async fn take(&mut self, group: &Fed) -> bool {
-        if group.upto <= self.table.position() {
-            return false;
-        }
-        // Something before this group did not fit into the queue: then the log is read from where the table stands.
-        if self.registry.feed.take_missed() || !self.table.has_room() {
-            return true;
+    /// Takes a committed group.
+    async fn take(&mut self, group: &Fed) {
+        if !self.intake.is_next(group, self.table.position()) {
+            return;
         }
         for (item, event) in &group.events {
             self.look_at(*item, event).await;
         }
         self.table.reached(group.upto);
-        false
     }
 
     async fn look_at(&mut self, stream: ItemNo, event: &StreamEvent) {
@@ -162,21 +158,17 @@ impl Follower {
         }
     }
 
-    /// Nothing in the queue: everything that was fed has been looked at.
-    fn reach_what_was_fed(&mut self, fed: &mut mpsc::Receiver<Fed>) {
-        let upto = self.registry.feed.fed();
-        if fed.is_empty() && !self.registry.feed.take_missed() {
-            self.table.reached(upto);
+    /// Nothing to do: records that nothing follows from are passed as well.
+    fn rest(&mut self) {
+        if let Some(reached) = self.intake.at_rest(self.table.position()) {
+            self.table.reached(reached);
         }
     }
 
-    /// Reads the log from where the table stands, a piece at a time. Says whether there is more.
-    async fn catch_up(&mut self) -> bool {
-        let goal = self.registry.feed.fed();
+    /// Reads the log from where the table stands, a piece at a time.
+    async fn catch_up(&mut self) {
         let from = self.table.position();
-        if from >= goal {
-            return false;
-        }
+        let Some(goal) = self.intake.goal(from) else { return };
         let reader = Arc::clone(&self.registry.reader);
         let piece = tokio::task::spawn_blocking(move || read_piece(reader.as_ref(), from, goal)).await;
         match piece {
@@ -185,14 +177,12 @@ impl Follower {
                     self.look_at(*item, event).await;
                 }
                 self.table.reached(upto);
-                upto < goal
             }
             Ok(Err(why)) => {
                 tracing::error!(why, "follow-ups cannot read the log; they try again");
                 tokio::time::sleep(SAVE_EVERY).await;
-                true
             }
-            Err(_) => true,
+            Err(_) => {}
         }
     }
 
