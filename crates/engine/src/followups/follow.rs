@@ -4,6 +4,7 @@ use super::Outside;
 use super::execute::{Executor, Outcome};
 use super::feed::{Fed, Intake};
 use super::notice::{self, About, bundle_told_of, messages, messages_of_bundle};
+use super::piece::Piece;
 use super::redelivery::Redelivery;
 use super::store::FollowUpStore;
 use super::table::Table;
@@ -11,7 +12,7 @@ use super::work::{Work, is_of_interest, work_of, work_of_partition};
 use crate::registry::Registry;
 use domain::event::{PartitionEvent, Recorded};
 use domain::ids::ItemNo;
-use eventlog::{RecordNo, StreamEvent};
+use eventlog::StreamEvent;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -28,9 +29,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often the table is saved while it changes. What is saved late is done again after a crash, not lost.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
-/// Records read from the log at once while catching up.
-const CATCH_UP_EVENTS: usize = 4_096;
-
 /// The follower.
 pub(crate) struct Follower {
     registry: Arc<Registry>,
@@ -38,6 +36,10 @@ pub(crate) struct Follower {
     table: Table,
     store: FollowUpStore,
     intake: Intake,
+    /// What was taken from the queue or the log, and not looked at yet.
+    piece: Piece,
+    /// The log could not be read: not again before the next second.
+    reads_later: bool,
     ready: std::collections::BTreeSet<(Instant, u64)>,
     attempts: JoinSet<(u64, Outcome)>,
     under_way: usize,
@@ -64,6 +66,8 @@ impl Follower {
             table,
             store,
             intake,
+            piece: Piece::default(),
+            reads_later: false,
             ready: std::collections::BTreeSet::new(),
             attempts: JoinSet::new(),
             under_way: 0,
@@ -71,28 +75,33 @@ impl Follower {
         follower.ready.extend(follower.due_from_the_table());
         let mut save = tokio::time::interval(SAVE_EVERY);
         loop {
-            if follower.intake.is_behind() && follower.table.has_room() {
-                follower.catch_up().await;
-            }
+            follower.look_on().await;
             follower.start_attempts();
+            // Where there is room, everything that was taken has been looked at.
             let has_room = follower.table.has_room();
-            let is_fed = has_room && !follower.intake.is_behind();
+            let is_behind = follower.intake.is_behind();
             tokio::select! {
                 biased;
                 Some(finished) = follower.attempts.join_next(), if follower.under_way > 0 => follower.finish(finished),
-                Some(group) = follower.intake.next(), if is_fed => follower.take(&group).await,
+                Some(group) = follower.intake.next(), if has_room && !is_behind => follower.take(group),
                 Some(Redelivery(work)) = redeliveries.recv(), if has_room => follower.add(work),
                 () = until(follower.ready.first().copied()), if follower.under_way < ATTEMPTS_AT_ONCE => {}
-                _ = save.tick() => {
-                    if is_fed {
-                        follower.rest();
-                    } else {
-                        follower.intake.leave_out();
-                    }
-                    follower.save().await;
-                }
+                _ = save.tick() => follower.tick().await,
+                // The log is read on at once, but not before everybody else had a turn.
+                () = tokio::task::yield_now(), if has_room && is_behind && !follower.reads_later => {}
             }
         }
+    }
+
+    /// Once a second.
+    async fn tick(&mut self) {
+        self.reads_later = false;
+        if self.intake.is_behind() || !self.table.has_room() {
+            self.intake.leave_out();
+        } else if let Some(reached) = self.intake.at_rest(self.table.position()) {
+            self.table.reached(reached);
+        }
+        self.save().await;
     }
 
     /// When each piece of saved work is to be tried: most of it at once.
@@ -105,15 +114,44 @@ impl Follower {
         self.table.numbers().map(due).collect()
     }
 
-    /// Takes a committed group.
-    async fn take(&mut self, group: &Fed) {
-        if !self.intake.is_next(group, self.table.position()) {
-            return;
+    /// Takes a committed group, to be looked at.
+    fn take(&mut self, group: Fed) {
+        if self.intake.is_next(&group, self.table.position()) {
+            self.piece = Piece::of_group(group);
         }
-        for (item, event) in &group.events {
-            self.look_at(*item, event).await;
+    }
+
+    /// Looks at what was taken, and then at the next piece of the log where the queue has left something out.
+    async fn look_on(&mut self) {
+        self.look_at_piece().await;
+        if self.table.has_room() && self.intake.is_behind() && !self.reads_later {
+            self.read_on().await;
+            self.look_at_piece().await;
         }
-        self.table.reached(group.upto);
+    }
+
+    /// Looks at events for as long as there is room for what follows from them.
+    async fn look_at_piece(&mut self) {
+        while self.table.has_room() {
+            let Some(next) = self.piece.next() else { return self.table.reached(self.piece.upto) };
+            self.table.reached(next.before);
+            self.look_at(next.stream, &next.event).await;
+        }
+    }
+
+    /// Reads the next piece of the log behind the position.
+    async fn read_on(&mut self) {
+        let from = self.table.position();
+        let Some(goal) = self.intake.goal(from) else { return };
+        let reader = Arc::clone(&self.registry.reader);
+        let read = tokio::task::spawn_blocking(move || Piece::read(reader.as_ref(), from, goal)).await;
+        match read.map_err(|error| error.to_string()).and_then(|read| read) {
+            Ok(piece) => self.piece = piece,
+            Err(why) => {
+                tracing::error!(why, "follow-ups cannot read the log; they try again");
+                self.reads_later = true;
+            }
+        }
     }
 
     async fn look_at(&mut self, stream: ItemNo, event: &StreamEvent) {
@@ -155,34 +193,6 @@ impl Follower {
     fn add(&mut self, work: Work) {
         if let Some(no) = self.table.add(work) {
             self.ready.insert((Instant::now(), no));
-        }
-    }
-
-    /// Nothing to do: records that nothing follows from are passed as well.
-    fn rest(&mut self) {
-        if let Some(reached) = self.intake.at_rest(self.table.position()) {
-            self.table.reached(reached);
-        }
-    }
-
-    /// Reads the log from where the table stands, a piece at a time.
-    async fn catch_up(&mut self) {
-        let from = self.table.position();
-        let Some(goal) = self.intake.goal(from) else { return };
-        let reader = Arc::clone(&self.registry.reader);
-        let piece = tokio::task::spawn_blocking(move || read_piece(reader.as_ref(), from, goal)).await;
-        match piece {
-            Ok(Ok((upto, events))) => {
-                for (item, event) in &events {
-                    self.look_at(*item, event).await;
-                }
-                self.table.reached(upto);
-            }
-            Ok(Err(why)) => {
-                tracing::error!(why, "follow-ups cannot read the log; they try again");
-                tokio::time::sleep(SAVE_EVERY).await;
-            }
-            Err(_) => {}
         }
     }
 
@@ -253,20 +263,4 @@ async fn until(first: Option<(Instant, u64)>) {
         Some((at, _)) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-type Piece = (RecordNo, Vec<(ItemNo, StreamEvent)>);
-
-/// Events of items behind `from`, whole records, up to `goal` or a good many.
-fn read_piece(reader: &dyn eventlog::LogReader, from: RecordNo, goal: RecordNo) -> Result<Piece, String> {
-    let (mut upto, mut events) = (from, Vec::new());
-    for decoded in eventlog::events::decoded_events(reader, from.next()) {
-        let decoded = decoded.map_err(|error| error.to_string())?;
-        if decoded.record > goal || (events.len() >= CATCH_UP_EVENTS && decoded.record > upto) {
-            return Ok((upto, events));
-        }
-        upto = decoded.record;
-        events.push((decoded.item, decoded.event));
-    }
-    Ok((goal, events))
 }

@@ -13,6 +13,7 @@ mod feed;
 mod follow;
 mod notice;
 mod owner;
+mod piece;
 mod redelivery;
 mod store;
 mod table;

@@ -1,5 +1,7 @@
 //! Follow-ups on a log in memory and paused time, with a provider that misbehaves as told.
 
+use super::piece::Piece;
+use super::table::OPEN_WORK_MAX;
 use super::{FollowUpStore, Outside};
 use crate::ports::{
     Opportunity, PaymentProvider, PaymentRequest, PaymentState, Promised, ProviderError, RefundRequest, Withdrawn,
@@ -15,8 +17,8 @@ use domain::text::{PaymentId, ProviderEventId};
 use domain::time::{DurationMs, Timestamp};
 use domain::turn::Query;
 use domain::views::{Body, OfferStatus, OrderState, OrderView};
-use eventlog::LogId;
 use eventlog::memory_log::{MemoryDisk, MemoryLog};
+use eventlog::{LogId, RecordNo};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,8 +45,10 @@ struct Bank {
     down: bool,
     hangs: bool,
     refuses_refunds: bool,
-    /// How long it thinks before it gives money back.
+    /// How long it thinks before each answer.
     thinks: Duration,
+    /// How late it is with each answer, and whether it is down then, as these dice say.
+    moods: Option<Dice>,
     /// How often it was asked to give money back.
     asked_back: u32,
     /// What was taken of whatever is asked for, though no report told of it.
@@ -62,12 +66,22 @@ impl Fake {
         self.0.lock().expect("no panic")
     }
 
+    fn mood(&self) -> (Duration, bool) {
+        let mut bank = self.bank();
+        let thinks = bank.thinks;
+        let mood =
+            bank.moods.as_mut().map(|dice| (Duration::from_millis(dice.below(3_000) as u64), dice.below(8) == 0));
+        mood.unwrap_or((thinks, false))
+    }
+
     async fn works(&self) -> Result<(), ProviderError> {
+        let (late, is_down) = self.mood();
+        tokio::time::sleep(late).await; // waits: paused time, no real sleep
         let Bank { down, hangs, .. } = *self.bank();
         if hangs {
             std::future::pending::<()>().await;
         }
-        if down { Err(ProviderError::Unavailable("500".to_owned())) } else { Ok(()) }
+        if down || is_down { Err(ProviderError::Unavailable("500".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -104,8 +118,6 @@ impl PaymentProvider for Fake {
     fn refund<'a>(&'a self, request: &'a RefundRequest) -> Promised<'a, Result<String, ProviderError>> {
         Box::pin(async move {
             self.bank().asked_back += 1;
-            let thinks = self.bank().thinks;
-            tokio::time::sleep(thinks).await; // waits: paused time, no real sleep
             self.works().await?;
             if self.bank().refuses_refunds {
                 return Err(ProviderError::Refused("no such charge".to_owned()));
@@ -134,6 +146,12 @@ fn start(disk: &MemoryDisk, store: &FollowUpStore, bank: &Fake) -> Engine {
         ..EngineConfig::default()
     };
     Engine::open_logs(vec![log], &config, None).expect("it opens").0
+}
+
+fn reopen(disk: &MemoryDisk, store: &FollowUpStore, bank: &Fake) -> Shop {
+    let engine = start(disk, store, bank);
+    let item = engine.item(domain::ids::ItemNo::new(PartitionNo(0), 1).expect("a number")).expect("it is there");
+    Shop { engine, item }
 }
 
 fn paid_item(total: u32) -> ItemSpec {
@@ -296,9 +314,7 @@ async fn what_was_not_done_before_a_crash_is_done_after_it() {
         shop.engine.abandon();
     }
     bank.bank().hangs = false;
-    let engine = start(&disk, &store, &bank);
-    let item = engine.item(domain::ids::ItemNo::new(PartitionNo(0), 1).expect("a number")).expect("it is there");
-    let shop = Shop { engine, item };
+    let shop = reopen(&disk, &store, &bank);
     let order = shop.until(0, "ann", |order| order.summary.state == OrderState::Refunded).await;
     assert_eq!(order.refunds.len(), 1);
     shop.engine.close().await;
@@ -338,5 +354,82 @@ async fn a_refund_that_the_provider_refuses_stays_due_for_an_operator() {
     let order = shop.order(0, "ann").await.expect("an order");
     assert_eq!(order.refunds.iter().filter(|refund| refund.record.is_refunded()).count(), 0);
     assert_eq!(shop.engine.status().follow_ups_open, 0, "it is not tried again and again");
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_work_is_open_than_there_is_room_for_and_what_waits_behind_it_is_done_later() {
+    let (disk, store, bank) = world();
+    bank.bank().down = true;
+    let engine = start(&disk, &store, &bank);
+    let mut spec = paid_item(20);
+    spec.settings.policy.hold_time = DurationMs::from_secs(600);
+    let item = open_item_as(&engine, spec).await;
+    let shop = Shop { engine, item };
+    for n in 0..20 {
+        shop.told(reserve(&format!("c{n}"))).await;
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await; // waits: paused time, no real sleep
+    assert_eq!(shop.engine.status().follow_ups_open, OPEN_WORK_MAX);
+    shop.engine.abandon();
+    // Its table is lost, so that all of it comes from the log.
+    let shop = reopen(&disk, &FollowUpStore::memory(), &bank);
+    tokio::time::sleep(Duration::from_secs(3)).await; // waits: paused time, no real sleep
+    assert_eq!(shop.engine.status().follow_ups_open, OPEN_WORK_MAX);
+    bank.bank().down = false;
+    for n in 0..20 {
+        shop.until(n, &format!("c{n}"), |order| order.payment.is_some()).await;
+    }
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_pieces_of_the_log_are_read_one_right_after_another() {
+    let (disk, store, bank) = world();
+    bank.bank().hangs = true;
+    {
+        let shop = Shop::open(&disk, &store, &bank, 1).await;
+        for _ in 0..50 {
+            shop.told(Command::PauseSale).await;
+            shop.told(Command::ResumeSale).await;
+        }
+        shop.told(reserve("ann")).await;
+        shop.engine.abandon();
+    }
+    bank.bank().hangs = false;
+    let shop = reopen(&disk, &FollowUpStore::memory(), &bank);
+    let begun = tokio::time::Instant::now();
+    shop.until(0, "ann", |order| order.payment.is_some()).await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "in engine time: {:?}", begun.elapsed());
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_place_in_the_log_can_be_read_up_to_though_its_record_holds_no_event() {
+    let (disk, store, bank) = world();
+    Shop::open(&disk, &store, &bank, 1).await.engine.abandon();
+    let shop = reopen(&disk, &store, &bank);
+    shop.told(reserve("ann")).await;
+    shop.until(0, "ann", |order| order.payment.is_some()).await;
+    let reader = shop.engine.log_reader(PartitionNo(0)).expect("its log");
+    let tail = reader.tail();
+    for goal in 1..=tail.0 {
+        let (mut position, mut pieces) = (RecordNo(0), 0);
+        while position < RecordNo(goal) {
+            position = Piece::read(reader.as_ref(), position, RecordNo(goal)).expect("it can be read").upto;
+            pieces += 1;
+            assert!(pieces < 100, "no piece brings it from {position} to {goal}");
+        }
+        assert_eq!(position, RecordNo(goal));
+    }
+    let mut piece = Piece::read(reader.as_ref(), RecordNo(0), tail).expect("it can be read");
+    for decoded in eventlog::events::decoded_events(reader.as_ref(), RecordNo(1)).map_while(Result::ok) {
+        let Some(next) = piece.next() else { break };
+        assert_eq!(
+            (next.before.next(), next.event),
+            (decoded.record, decoded.event),
+            "its own record does not count yet"
+        );
+    }
     shop.engine.close().await;
 }
