@@ -1,5 +1,7 @@
 //! Follow-ups on a log in memory and paused time, with a provider that misbehaves as told.
 
+mod any_order;
+
 use super::piece::Piece;
 use super::table::OPEN_WORK_MAX;
 use super::{FollowUpStore, Outside};
