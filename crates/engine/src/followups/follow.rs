@@ -249,10 +249,10 @@ impl Follower {
 
     async fn save(&mut self) {
         self.registry.open_follow_ups.store(self.table.len(), std::sync::atomic::Ordering::Relaxed);
-        let Some(bytes) = self.table.take_changed() else { return };
+        let Some(unsaved) = self.table.take_changed() else { return };
         let store = self.store.clone();
         // A write that fails is done again with the next change; until then a crash repeats more than it needs to.
-        if let Ok(Err(why)) = tokio::task::spawn_blocking(move || store.save(bytes)).await {
+        if let Ok(Err(why)) = tokio::task::spawn_blocking(move || store.save(unsaved.to_bytes()?)).await {
             tracing::error!(why, "the table of follow-ups cannot be saved");
         }
     }

@@ -5,7 +5,9 @@ use super::work::Work;
 use domain::time::{DurationMs, Timestamp};
 use eventlog::RecordNo;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Work that may be open at once. At a few hundred bytes each the file stays small enough to be replaced whole every
@@ -30,7 +32,7 @@ const VERSION: u32 = 1;
 /// Something to be done, and how often that was tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Open {
-    pub(crate) work: Work,
+    pub(crate) work: Arc<Work>,
     /// Attempts that failed.
     pub(crate) attempts: u32,
     /// Whether an attempt was started since this table was loaded: it may have asked how things are already. Not saved,
@@ -42,9 +44,9 @@ pub(crate) struct Open {
 
 /// Work as it is saved. Attempts are, so that a message that is tried over a day is not tried for ever.
 #[derive(Serialize, Deserialize)]
-struct StoredOpen {
+struct StoredOpen<'a> {
     #[serde(flatten)]
-    work: Work,
+    work: Cow<'a, Work>,
     #[serde(default, skip_serializing_if = "is_zero")]
     attempts: u32,
     #[serde(default, skip_serializing_if = "is_none_yet")]
@@ -71,42 +73,60 @@ pub(crate) struct Table {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Stored<'a> {
     version: u32,
     record: u64,
-    open: Vec<StoredOpen>,
+    open: Vec<StoredOpen<'a>>,
+}
+
+/// What of a table is to be saved. Taking it is cheap, as the follower does; its bytes are made where they are written.
+#[derive(Debug)]
+pub(crate) struct Unsaved {
+    position: RecordNo,
+    open: Vec<Open>,
+}
+
+impl Unsaved {
+    /// The bytes that [`Table::load`] reads.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let stored = |open| {
+            let Open { work, attempts, not_before, .. }: &Open = open;
+            // Other work is tried every minute at the longest: how often it was does not matter after a restart.
+            let kept = if matches!(**work, Work::Notify { .. }) { *attempts } else { 0 };
+            StoredOpen { work: Cow::Borrowed(&**work), attempts: kept, not_before_ms: not_before.as_millis() }
+        };
+        let open = self.open.iter().map(stored).collect();
+        serde_json::to_vec(&Stored { version: VERSION, record: self.position.0, open })
+            .map_err(|error| error.to_string())
+    }
 }
 
 impl Table {
     /// The table that was saved as these bytes; without any, nothing of the log was looked at yet.
     pub(crate) fn load(bytes: Option<&[u8]>) -> Result<Self, String> {
         let Some(bytes) = bytes else { return Ok(Self::default()) };
-        let stored: Stored = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let stored: Stored<'_> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if stored.version != VERSION {
             return Err(format!("version {} is not known to this program", stored.version));
         }
         let mut table = Self { position: RecordNo(stored.record), ..Self::default() };
         for stored in stored.open {
             let not_before = Timestamp::from_millis(stored.not_before_ms);
-            table.insert(Open { work: stored.work, attempts: stored.attempts, has_begun: false, not_before });
+            table.insert(Open {
+                work: Arc::new(stored.work.into_owned()),
+                attempts: stored.attempts,
+                has_begun: false,
+                not_before,
+            });
         }
         table.changed = false;
         Ok(table)
     }
 
-    /// Its bytes, if it has changed since they were asked for last.
-    pub(crate) fn take_changed(&mut self) -> Option<Vec<u8>> {
-        if !std::mem::take(&mut self.changed) {
-            return None;
-        }
-        let stored = |open: &Open| {
-            // Other work is tried every minute at the longest: how often it was does not matter after a restart.
-            let kept = if matches!(open.work, Work::Notify { .. }) { open.attempts } else { 0 };
-            StoredOpen { work: open.work.clone(), attempts: kept, not_before_ms: open.not_before.as_millis() }
-        };
-        let open = self.open.values().map(stored).collect();
-        // Numbers and short texts: this always is JSON.
-        serde_json::to_vec(&Stored { version: VERSION, record: self.position.0, open }).ok()
+    /// What is to be saved, if it has changed since that was asked for last.
+    pub(crate) fn take_changed(&mut self) -> Option<Unsaved> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.then(|| Unsaved { position: self.position, open: self.open.values().cloned().collect() })
     }
 
     /// Up to which record events were looked at.
@@ -134,18 +154,23 @@ impl Table {
     /// is about. Once begun, it may have asked before this became due, and when it is done it takes nothing but itself
     /// off the table; so this gets an entry of its own.
     pub(crate) fn add(&mut self, work: Work) -> Option<u64> {
-        let waits = |open: &Open| open.work == work && open.attempts == 0 && !open.has_begun;
+        let waits = |open: &Open| *open.work == work && open.attempts == 0 && !open.has_begun;
         if self.open.values().rev().take(64).any(waits) {
             return None;
         }
-        Some(self.insert(Open { work, attempts: 0, has_begun: false, not_before: Timestamp::from_millis(0) }))
+        Some(self.insert(Open {
+            work: Arc::new(work),
+            attempts: 0,
+            has_begun: false,
+            not_before: Timestamp::from_millis(0),
+        }))
     }
 
     /// An attempt starts. What is to be done; `None`: it is not open any more.
-    pub(crate) fn begin(&mut self, no: u64) -> Option<Work> {
+    pub(crate) fn begin(&mut self, no: u64) -> Option<Arc<Work>> {
         let open = self.open.get_mut(&no)?;
         open.has_begun = true;
-        Some(open.work.clone())
+        Some(Arc::clone(&open.work))
     }
 
     fn insert(&mut self, open: Open) -> u64 {
@@ -173,7 +198,7 @@ impl Table {
     pub(crate) fn failed(&mut self, no: u64, now: Timestamp) -> Option<Duration> {
         let open = self.open.get_mut(&no)?;
         open.attempts = open.attempts.saturating_add(1);
-        let Work::Notify { .. } = open.work else { return Some(pause_after(open.attempts, no)) };
+        let Work::Notify { .. } = *open.work else { return Some(pause_after(open.attempts, no)) };
         let pause = telling_pause(open.attempts, no)?;
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         open.not_before = now.plus(DurationMs::from_millis(millis));
@@ -210,19 +235,25 @@ mod tests {
         Work::Refund { item: 1, reservation }
     }
 
+    fn saved(table: &mut Table) -> Table {
+        let bytes = table.take_changed().expect("it changed").to_bytes().expect("JSON");
+        Table::load(Some(&bytes)).expect("it is read")
+    }
+
     #[test]
     fn a_table_comes_back_as_it_was_saved_without_what_was_done() {
         let mut table = Table::load(None).expect("an empty one");
         table.reached(RecordNo(7));
         let first = table.add(refund(1)).expect("new");
-        table.add(refund(2)).expect("new");
+        let second = table.add(refund(2)).expect("new");
         table.done(first);
-        let bytes = table.take_changed().expect("it changed");
-        assert_eq!(table.take_changed(), None, "and not since");
-        let again = Table::load(Some(&bytes)).expect("it is read");
+        let unsaved = table.take_changed().expect("it changed");
+        assert!(table.take_changed().is_none(), "and not since");
+        table.done(second);
+        let again = Table::load(Some(&unsaved.to_bytes().expect("JSON"))).expect("it is read");
         assert_eq!((again.position(), again.len()), (RecordNo(7), 1));
         assert_eq!(
-            again.numbers().filter_map(|no| again.get(no)).map(|open| &open.work).collect::<Vec<_>>(),
+            again.numbers().filter_map(|no| again.get(no)).map(|open| &*open.work).collect::<Vec<_>>(),
             [&refund(2)]
         );
     }
@@ -232,7 +263,7 @@ mod tests {
         let mut table = Table::default();
         let first = table.add(refund(1)).expect("new");
         assert_eq!(table.add(refund(1)), None);
-        assert_eq!(table.begin(first), Some(refund(1)));
+        assert_eq!(table.begin(first).as_deref(), Some(&refund(1)));
         let second = table.add(refund(1)).expect("what has begun may have seen an older state");
         assert_eq!(table.add(refund(1)), None, "the second one will see everything");
         table.done(first);
@@ -249,7 +280,7 @@ mod tests {
         let first = table.add(refund(1)).expect("new");
         table.begin(first);
         table.add(refund(1)).expect("new");
-        let mut again = Table::load(table.take_changed().as_deref()).expect("it is read");
+        let mut again = saved(&mut table);
         assert_eq!(again.len(), 2);
         assert_eq!(again.add(refund(1)), None, "they will see everything");
     }
@@ -270,7 +301,7 @@ mod tests {
         while let Some(pause) = table.failed(no, now) {
             pauses.push(pause.as_secs());
             now = table.get(no).expect("open").not_before;
-            table = Table::load(table.take_changed().as_deref()).expect("it is read");
+            table = saved(&mut table);
             no = table.numbers().next().expect("open");
         }
         assert_eq!(pauses.len(), TELLING_PAUSES_S.len());
