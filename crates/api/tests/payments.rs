@@ -224,13 +224,13 @@ async fn explain_tells_why_somebody_waited_and_who_was_served_before() {
     assert_eq!(
         words,
         [
-            "cyd asked for 1; 0 were free and one was waiting already, so it waits at place 2",
+            "cyd asked for 1; none was free and one was waiting already, so it waits at place 2",
             "bob, who was ahead, left the line; 0 still ahead",
-            "everything was sold, and the sale closed: all 1 who waited, this one among them, never got a turn",
+            "everything was sold, and the sale closed: this one, the only one who still waited, never got a turn",
         ]
     );
     let story = shop.operator("GET", &format!("/v1/admin/reservations/{ann}/explain"), &Value::Null).await;
-    assert!(story.raw.contains("paid in time: 500 USD by generic (payment pay-1)"), "{}", story.raw);
+    assert!(story.raw.contains("paid in time: 500 USD minor units by generic (payment pay-1)"), "{}", story.raw);
     let denied =
         shop.operator("GET", "/v1/admin/reservations/rsv_00000001000080008387a420dc79e2a1/explain", &Value::Null).await;
     assert_eq!(denied.problem(), "404 not_found");

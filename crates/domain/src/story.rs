@@ -3,7 +3,6 @@
 
 use crate::event::{ClosedBy, Event, LapseReason, PartDecision, Recorded};
 use crate::ids::{Ordinal, Seq};
-use crate::money::Money;
 use crate::payment::{LateRefusal, PaymentEvent, RefundReason, RefundedBy, SettledBy, UnclaimedBecause};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,8 +59,10 @@ impl Story {
             && let Some(last) = self.lines.last()
         {
             let (seq, at) = (last.seq, last.at);
-            let words =
-                format!("{} more who were ahead were served or left; they are not told one by one", self.served_more);
+            let words = match self.served_more {
+                1 => "one more who was ahead was served or left".to_owned(),
+                more => format!("{more} more who were ahead were served or left; they are not told one by one"),
+            };
             self.lines.push(StoryLine { seq, at, event: "summary", words });
         }
         self.is_known.then_some(self.lines)
@@ -127,7 +128,7 @@ impl Story {
                 self.tell(recorded, *reservation, "HoldExtended", format!("extended until {}", ms(*deadline)));
             }
             Event::OrderPlaced { reservation, amount, release_at, .. } => {
-                let words = format!("ordered for {}; payments are in time until {}", money(*amount), ms(*release_at));
+                let words = format!("ordered for {amount}; payments are in time until {}", ms(*release_at));
                 self.tell(recorded, *reservation, "OrderPlaced", words);
             }
             Event::PurchaseConfirmed { reservation, customer, quantity, capture, .. } => {
@@ -135,7 +136,7 @@ impl Story {
                 let words = format!(
                     "{customer} bought {} at once; a backend had charged {} (payment {})",
                     quantity.get(),
-                    money(capture.amount),
+                    capture.amount,
                     capture.payment
                 );
                 self.tell(recorded, *reservation, "PurchaseConfirmed", words);
@@ -200,10 +201,16 @@ impl Story {
     fn joined(&mut self, recorded: &Recorded, reservation: Ordinal, asked: &str, position: u32, available: u32) {
         if reservation == self.about {
             self.ahead = self.waiting.clone();
+            let free = match available {
+                0 => "none was free".to_owned(),
+                1 => "one was free".to_owned(),
+                some => format!("{some} were free"),
+            };
             let why = match self.ahead.len() {
-                0 => format!("only {available} were free"),
-                1 => format!("{available} were free and one was waiting already"),
-                ahead => format!("{available} were free and {ahead} were waiting already"),
+                0 if available == 0 => free,
+                0 => format!("only {free}"),
+                1 => format!("{free} and one was waiting already"),
+                ahead => format!("{free} and {ahead} were waiting already"),
             };
             self.push(recorded, "WaitlistJoined", format!("{asked}; {why}, so it waits at place {position}"));
         }
@@ -231,7 +238,10 @@ impl Story {
             ClosedBy::Schedule => "the sale closed at its time",
             ClosedBy::SoldOut => "everything was sold, and the sale closed",
         };
-        let words = format!("{why}: all {lapsed} who waited, this one among them, never got a turn");
+        let words = match lapsed {
+            1 => format!("{why}: this one, the only one who still waited, never got a turn"),
+            all => format!("{why}: all {all} who still waited, this one among them, never got a turn"),
+        };
         self.tell_if_waiting(recorded, "SaleClosed", words);
         self.waiting.clear();
         self.ahead.clear();
@@ -241,10 +251,6 @@ impl Story {
 fn ms(at: Timestamp) -> String {
     // The reader shows instants as it likes; here they are only named.
     format!("[{}]", at.as_millis())
-}
-
-fn money(amount: Money) -> String {
-    format!("{} {}", amount.minor, amount.currency.as_str())
 }
 
 const fn lapse(reason: LapseReason) -> &'static str {
@@ -266,7 +272,7 @@ const fn decided(decision: PartDecision) -> &'static str {
 
 fn refund(reason: RefundReason) -> String {
     match reason {
-        RefundReason::WrongAmount { expected } => format!("it should have been {}", money(expected)),
+        RefundReason::WrongAmount { expected } => format!("it should have been {expected}"),
         RefundReason::SecondCapture => "the order was paid already".to_owned(),
         RefundReason::OrderRefunded => "the order was refunded".to_owned(),
         RefundReason::Unclaimed(because) => unclaimed(because).to_owned(),
@@ -303,7 +309,7 @@ fn payment(event: &PaymentEvent) -> (&'static str, String) {
             "PaymentParked",
             format!(
                 "{} came before the order (payment {}); it waits until {}",
-                money(capture.amount),
+                capture.amount,
                 capture.payment,
                 ms(*until)
             ),
@@ -312,7 +318,7 @@ fn payment(event: &PaymentEvent) -> (&'static str, String) {
             "PaymentCaptured",
             format!(
                 "paid in time: {} by {} (payment {}); the sale is final",
-                money(capture.amount),
+                capture.amount,
                 capture.provider.name(),
                 capture.payment
             ),
@@ -321,14 +327,12 @@ fn payment(event: &PaymentEvent) -> (&'static str, String) {
             "LatePaymentHonoured",
             format!(
                 "{} came late (payment {}), but units were free and nobody waited: sold",
-                money(capture.amount),
-                capture.payment
+                capture.amount, capture.payment
             ),
         ),
-        PaymentEvent::RefundDue { capture, reason, .. } => (
-            "RefundDue",
-            format!("{} (payment {}) goes back: {}", money(capture.amount), capture.payment, refund(*reason)),
-        ),
+        PaymentEvent::RefundDue { capture, reason, .. } => {
+            ("RefundDue", format!("{} (payment {}) goes back: {}", capture.amount, capture.payment, refund(*reason)))
+        }
         PaymentEvent::Unclaimed { because, .. } => {
             ("PaymentUnclaimed", format!("the money that waited goes back: {}", unclaimed(*because)))
         }
@@ -337,12 +341,11 @@ fn payment(event: &PaymentEvent) -> (&'static str, String) {
         }
         PaymentEvent::Disputed { provider, told, report, .. } => (
             "CaptureDisputed",
-            format!("{} now tells of {} ({report}): an operator has to look", provider.name(), money(*told)),
+            format!("{} now tells of {} ({report}): an operator has to look", provider.name(), told),
         ),
-        PaymentEvent::RefundReported { provider, payment, amount, .. } => (
-            "RefundReported",
-            format!("{} says that {} of payment {payment} went back", provider.name(), money(*amount)),
-        ),
+        PaymentEvent::RefundReported { provider, payment, amount, .. } => {
+            ("RefundReported", format!("{} says that {} of payment {payment} went back", provider.name(), amount))
+        }
         PaymentEvent::OrderRefunded { released, by, .. } => {
             let who = match by {
                 RefundedBy::Operator { reason } => format!("an operator refunded it: {reason}"),
@@ -391,10 +394,10 @@ mod tests {
             3,
         );
         let expected = "\
-6 WaitlistJoined: dan asked for 1; 0 were free and 2 were waiting already, so it waits at place 3
+6 WaitlistJoined: dan asked for 1; none was free and 2 were waiting already, so it waits at place 3
 7 ReservationCancelled: bob, who was ahead, left the line; 1 still ahead
 9 HoldPromoted: cyd, who was ahead, was promoted; 0 still ahead
-12 SaleClosed: everything was sold, and the sale closed: all 1 who waited, this one among them, never got a turn
+12 SaleClosed: everything was sold, and the sale closed: this one, the only one who still waited, never got a turn
 ";
         assert_eq!(told, expected);
     }
@@ -414,11 +417,30 @@ mod tests {
         );
         let expected = "\
 3 HoldPlaced: ann asked for 1; enough was free and nobody waited, so it was held at once, until [1000]
-4 OrderPlaced: ordered for 500 USD; payments are in time until [1000]
+4 OrderPlaced: ordered for 500 USD minor units; payments are in time until [1000]
 5 HoldExpired: its time ran out unpaid: it was due at [1000]
-6 LatePaymentHonoured: 500 USD came late (payment p1), but units were free and nobody waited: sold
-7 RefundDue: 500 USD (payment p2) goes back: the order was paid already
+6 LatePaymentHonoured: 500 USD minor units came late (payment p1), but units were free and nobody waited: sold
+7 RefundDue: 500 USD minor units (payment p2) goes back: the order was paid already
 8 RefundSettled: the provider gave the money back (re-1)
+";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn one_is_told_as_one_and_more_as_more() {
+        let told = story(
+            "
+            item    stock=2 per_order=2 limit=2 hold_ms=1000
+            t=0     reserve r1 ann 1   -> held until 1000
+            t=1     reserve r2 bob 2   -> waiting 1
+            t=2     reserve r3 cyd 1   -> waiting 2
+            t=3     close              -> closed
+        ",
+            1,
+        );
+        let expected = "\
+4 WaitlistJoined: bob asked for 2; only one was free, so it waits at place 1
+6 SaleClosed: an operator closed the sale: all 2 who still waited, this one among them, never got a turn
 ";
         assert_eq!(told, expected);
     }
