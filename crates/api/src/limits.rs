@@ -72,6 +72,12 @@ pub const PREFER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A waiting read asks the item again at most this often, however often the item changes.
 pub const PREFER_ASK_EVERY: Duration = Duration::from_millis(100);
 
+/// How long the last look of a wait may take that saw no change. Well within [`DRAIN_TIMEOUT`], so that whoever waits
+/// when the server stops is answered all the same.
+pub const PREFER_LAST_LOOK: Duration = Duration::from_secs(1);
+
+const _: () = assert!(PREFER_LAST_LOOK.as_millis() < DRAIN_TIMEOUT.as_millis());
+
 /// Reads that wait for a change at once. Further ones are answered without waiting.
 pub const PREFER_WAITERS_MAX: usize = 16_384;
 

@@ -182,18 +182,39 @@ async fn garbage_gets_no_answer_worth_having_and_harms_nobody() {
 async fn stopping_answers_those_who_wait_refuses_newcomers_and_ends_clean() {
     let mut shop = Shop::open().await;
     shop.item("lamp", 1, json!({})).await;
-    let (_, id) = shop.reserve("ann", "lamp").await;
+    let (held, id) = shop.reserve("ann", "lamp").await;
     let mut waiting = TcpStream::connect(shop.public).await.unwrap();
     let request = Ask::new("GET", &format!("/v1/reservations/{id}")).customer("ann").header("Prefer", "wait=30");
     waiting.write_all(&request.bytes()).await.unwrap();
     let _idle = TcpStream::connect(shop.public).await.unwrap();
     assert!(timeout(SHORT, waiting.readable()).await.is_err(), "nothing has changed yet");
+    let stopped_at = shop.later_than(&held.text("server_time")).await;
     shop.stop();
     let heard = timeout(PATIENCE, read_all(&mut waiting)).await.expect("answered at once");
-    assert_eq!(Heard::parse(&heard).unwrap().text("state"), "held");
+    let heard = Heard::parse(&heard).unwrap();
+    assert_eq!(heard.text("state"), "held");
+    assert!(heard.text("server_time") >= stopped_at, "as of its answer, not of its question");
     let at = shop.public;
     assert_eq!(timeout(PATIENCE, shop.stopped()).await.expect("an end").cut_off, 0);
     assert!(TcpStream::connect(at).await.is_err());
+}
+
+#[tokio::test]
+async fn whoever_waits_when_the_engine_stops_too_is_told_what_was_known_as_of_now() {
+    let mut shop = Shop::open().await;
+    shop.item("lamp", 1, json!({})).await;
+    let (held, id) = shop.reserve("ann", "lamp").await;
+    let mut waiting = TcpStream::connect(shop.public).await.unwrap();
+    let request = Ask::new("GET", &format!("/v1/reservations/{id}")).customer("ann").header("Prefer", "wait=30");
+    waiting.write_all(&request.bytes()).await.unwrap();
+    assert!(timeout(SHORT, waiting.readable()).await.is_err(), "nothing has changed yet");
+    let stopped_at = shop.later_than(&held.text("server_time")).await;
+    shop.engine.drain();
+    shop.stop();
+    let heard = timeout(PATIENCE, read_all(&mut waiting)).await.expect("answered at once");
+    let heard = Heard::parse(&heard).unwrap();
+    assert_eq!((heard.status, heard.text("state")), (200, "held".to_owned()));
+    assert!(heard.text("server_time") >= stopped_at, "as of its answer, not of its question");
 }
 
 #[tokio::test]

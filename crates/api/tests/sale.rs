@@ -162,6 +162,26 @@ async fn a_reader_who_has_seen_it_is_told_nothing_and_one_who_waits_is_told_of_t
 }
 
 #[tokio::test]
+async fn a_wait_that_ends_without_a_change_tells_the_time_of_its_end() {
+    let shop = Shop::open().await;
+    shop.item("lamp", 1, json!({})).await;
+    let (held, id) = shop.reserve("ann", "lamp").await;
+    let path = format!("/v1/reservations/{id}");
+    // The shortest wait there is: nothing changes, so it lasts its second.
+    let waiting = shop.ask(Ask::new("GET", &path).customer("ann").header("Prefer", "wait=1"));
+    tokio::pin!(waiting);
+    let soon = std::time::Duration::from_millis(100);
+    assert!(tokio::time::timeout(soon, &mut waiting).await.is_err(), "nothing has changed yet");
+    let begun = shop.later_than(&held.text("server_time")).await;
+    let told = waiting.await;
+    assert_eq!(
+        (told.status, told.text("state"), told.header("preference-applied")),
+        (200, "held".to_owned(), Some("wait=1"))
+    );
+    assert!(told.text("server_time") >= begun, "read at the end, not when the wait began: {told:?}");
+}
+
+#[tokio::test]
 async fn an_item_is_read_by_everybody_as_new_as_they_want() {
     let shop = Shop::open_with(|config| config.timeouts.fresh_read = std::time::Duration::from_millis(20)).await;
     shop.item("lamp", 3, json!({ "name": "A lamp" })).await;
@@ -173,8 +193,10 @@ async fn an_item_is_read_by_everybody_as_new_as_they_want() {
     let waiting = shop.ask(Ask::new("GET", "/v1/items/lamp?min_sequence=3"));
     let (fresh, _) = tokio::join!(waiting, shop.reserve("ann", "lamp"));
     assert_eq!((fresh.status, fresh.body.get("sequence")), (200, Some(&json!(3))));
+    let now = shop.later_than(&fresh.text("server_time")).await;
     let never = shop.ask(Ask::new("GET", "/v1/items/lamp?min_sequence=99")).await;
-    assert_eq!(never.problem(), "503 overloaded");
+    assert_eq!((never.problem().as_str(), never.body.get("sequence")), ("503 overloaded", Some(&json!(3))));
+    assert!(never.text("server_time") >= now, "the time of the answer, not of the item's last change");
     let wrong = shop.ask(Ask::new("GET", "/v1/items/lamp?min_sequence=x")).await;
     assert_eq!(wrong.problem(), "422 validation_failed");
     assert_eq!(wrong.body.pointer("/errors/0/parameter"), Some(&json!("min_sequence")));

@@ -49,7 +49,7 @@ pub(super) async fn read(
     ItemPath { item, .. }: ItemPath,
     params: Params,
 ) -> Result<Response, Problem> {
-    super::items::reach(&item, params.min_sequence()?, app.config.timeouts.fresh_read).await?;
+    super::items::reach(&app, &item, params.min_sequence()?).await?;
     Ok(operators_item_response(StatusCode::OK, &item.view(), app.engine.now()))
 }
 

@@ -1,7 +1,7 @@
 //! Items as everybody sees them: from the views published at commit points, without asking the items.
 
 use crate::answer::{KeptBy, item_tag, json, not_modified, tagged};
-use crate::app::SharedApp;
+use crate::app::{App, SharedApp};
 use crate::extract::conditions::Conditions;
 use crate::extract::params::Params;
 use crate::extract::path::ItemPath;
@@ -18,7 +18,6 @@ use engine::handle::{Engine, ItemHandle};
 use http::StatusCode;
 use serde::Serialize;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A page of items.
 #[derive(Serialize)]
@@ -54,7 +53,7 @@ pub(super) async fn read(
     params: Params,
     conditions: Conditions,
 ) -> Result<Response, Problem> {
-    reach(&item, params.min_sequence()?, app.config.timeouts.fresh_read).await?;
+    reach(&app, &item, params.min_sequence()?).await?;
     let view = item.view();
     let etag = item_tag(&view);
     if conditions.has_seen(&etag) {
@@ -64,13 +63,13 @@ pub(super) async fn read(
 }
 
 /// Waits until what the item has published is as new as the reader wants, but not for ever.
-pub(super) async fn reach(item: &ItemHandle, wanted: Option<Seq>, within: Duration) -> Result<(), Problem> {
+pub(super) async fn reach(app: &App, item: &ItemHandle, wanted: Option<Seq>) -> Result<(), Problem> {
     let Some(wanted) = wanted.filter(|wanted| item.view().sequence < *wanted) else { return Ok(()) };
     let mut watch = item.watch();
     let reached = async { watch.wait_for(|view| view.sequence >= wanted).await.is_ok() };
-    if tokio::time::timeout(within, reached).await.unwrap_or(false) {
+    if tokio::time::timeout(app.config.timeouts.fresh_read, reached).await.unwrap_or(false) {
         return Ok(());
     }
     let detail = format!("the item has not reached sequence {wanted}; nothing happened");
-    Err(Problem::new(Code::Overloaded, detail).come_back_soon().judged(item.view().sequence, item.view().at))
+    Err(Problem::new(Code::Overloaded, detail).come_back_soon().judged(item.view().sequence, app.engine.now()))
 }

@@ -89,7 +89,7 @@ pub(super) async fn read(
 ) -> Result<Response, Problem> {
     let judgement = match keeper {
         Keeper::Item(item) => {
-            super::items::reach(&item, params.min_sequence()?, app.config.timeouts.fresh_read).await?;
+            super::items::reach(&app, &item, params.min_sequence()?).await?;
             item.query(Query::Order(claim(id.reservation(), &customer))).await
         }
         Keeper::Partition(partition) => {

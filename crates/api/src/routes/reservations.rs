@@ -12,7 +12,7 @@ use crate::extract::key::{Caller, Key};
 use crate::extract::params::Params;
 use crate::extract::path::{ItemPath, ReservationPath, claim};
 use crate::extract::receipt::Receipts;
-use crate::limits::PREFER_ASK_EVERY;
+use crate::limits::{PREFER_ASK_EVERY, PREFER_LAST_LOOK};
 use crate::problem::Problem;
 use crate::wire::rush::address;
 use crate::wire::shop::ReserveAsked;
@@ -28,7 +28,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use hyper::body::Body;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
@@ -120,7 +120,7 @@ pub(super) async fn read(
     params: Params,
     conditions: Conditions,
 ) -> Result<Response, Problem> {
-    super::items::reach(&item, params.min_sequence()?, app.config.timeouts.fresh_read).await?;
+    super::items::reach(&app, &item, params.min_sequence()?).await?;
     let reader = Reader { app: &app, item: &item, claim: claim(id, &customer), conditions: &conditions };
     let (told, waited) = reader.read().await?;
     let etag = reservation_tag(&told.view);
@@ -178,14 +178,29 @@ impl Reader<'_> {
                 return Ok(told);
             }
             tokio::select! {
-                changed = watch.changed() => if changed.is_err() { return Ok(told) },
-                () = sleep_until(deadline) => return Ok(told),
-                () = self.app.draining() => return Ok(told),
+                changed = watch.changed() => if changed.is_err() { break },
+                () = sleep_until(deadline) => break,
+                () = self.app.draining() => break,
             }
             sleep_until(deadline.min(asked_at + PREFER_ASK_EVERY)).await;
             watch.mark_unchanged();
             asked_at = Instant::now();
             told = self.ask().await?;
+        }
+        self.look_once_more(told).await
+    }
+
+    /// What is told when the wait is over and nothing has changed. It is read again: readers count down from
+    /// `server_time`, and `told` was read when the wait began. Where it cannot be read any more, what was read is told as
+    /// of now, for no change of it has been published since.
+    async fn look_once_more(&self, mut told: Told<ReservationView>) -> Result<Told<ReservationView>, Problem> {
+        match timeout(PREFER_LAST_LOOK, self.ask()).await {
+            Ok(Ok(fresh)) => Ok(fresh),
+            Ok(Err(problem)) if problem.status() != StatusCode::SERVICE_UNAVAILABLE => Err(problem),
+            Ok(Err(_)) | Err(_) => {
+                told.view.at = self.app.engine.now();
+                Ok(told)
+            }
         }
     }
 }

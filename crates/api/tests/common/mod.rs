@@ -98,6 +98,16 @@ impl Shop {
         self.ask(ask.header("Authorization", &bearer(SERVICE))).await
     }
 
+    /// The server's time, once it is later than `then`. Instants of one spelling compare as texts.
+    pub async fn later_than(&self, then: &str) -> String {
+        loop {
+            let now = self.ask(Ask::new("GET", "/v1/items")).await.text("server_time");
+            if now.as_str() > then {
+                return now;
+            }
+        }
+    }
+
     /// What anybody asks on the public listener.
     pub async fn ask(&self, asked: Ask) -> Heard {
         ask(self.public, asked).await
