@@ -4,7 +4,7 @@ use crate::problem::{Code, Problem, refused};
 use crate::wire::item::ItemBody;
 use crate::wire::order::OrderBody;
 use crate::wire::reservation::ReservationBody;
-use crate::wire::rush;
+use crate::wire::rush::{self, Made};
 use axum::body::Body as HttpBody;
 use axum::response::Response;
 use domain::time::Timestamp;
@@ -93,8 +93,8 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 }
 
 /// The same of JSON that is written already.
-fn json_written(status: StatusCode, bytes: Vec<u8>) -> Response {
-    let mut response = Response::new(HttpBody::from(bytes));
+fn json_written(status: StatusCode, bytes: impl Into<HttpBody>) -> Response {
+    let mut response = Response::new(bytes.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -184,9 +184,25 @@ pub(crate) fn reservation_json(status: StatusCode, view: &ReservationView) -> Re
     }
 }
 
-/// A reservation as the answer to a command.
+/// A reservation as the answer to a command, with the tag that says what its reader has seen.
 pub(crate) fn reservation_response(status: StatusCode, told: &Told<ReservationView>) -> Response {
-    marked(reservation_json(status, &told.view), told.origin)
+    let response = tagged(reservation_json(status, &told.view), reservation_tag(&told.view), KeptBy::Nobody);
+    marked(response, told.origin)
+}
+
+/// The same for a new reservation, with its address.
+pub(crate) fn new_reservation_response(status: StatusCode, told: &Told<ReservationView>) -> Response {
+    let Some(Made { body, address, etag }) = Made::of(&told.view) else {
+        return located(reservation_response(status, told), rush::address(told.view.id));
+    };
+    let mut response = json_written(status, body);
+    for (name, bytes) in [(LOCATION, address), (ETAG, etag)] {
+        // Made of ids and numbers, so it always is a header value.
+        if let Ok(value) = HeaderValue::from_maybe_shared(bytes) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    marked(response, told.origin)
 }
 
 /// An order as the answer to a command.

@@ -162,6 +162,37 @@ async fn a_reader_who_has_seen_it_is_told_nothing_and_one_who_waits_is_told_of_t
 }
 
 #[tokio::test]
+async fn an_answer_has_the_tag_it_is_read_with_and_a_poller_who_sends_it_misses_nothing() {
+    let shop = Shop::open().await;
+    shop.item("lamp", 1, json!({})).await;
+    let key = common::fresh_key();
+    let reserve = |who: &str| {
+        let ask = Ask::new("POST", "/v1/items/lamp/reservations").customer(who).header("Idempotency-Key", &key);
+        shop.ask(ask.json(&json!({ "quantity": 1 })))
+    };
+    let (held, waiting) = (reserve("ann").await, reserve("bob").await);
+    assert_eq!((held.header("etag"), held.header("cache-control")), (Some("W/\"3\""), Some("no-store")));
+    assert_eq!((waiting.status, waiting.header("etag")), (202, Some("W/\"4-1\"")));
+    let [ann, bob] = [&held, &waiting].map(|heard| format!("/v1/reservations/{}", heard.text("id")));
+    for (who, path, heard) in [("ann", &ann, &held), ("bob", &bob, &waiting)] {
+        assert_eq!(shop.read(who, path).await.header("etag"), heard.header("etag"));
+    }
+
+    let extended = shop.customer("ann", "POST", &format!("{ann}/extend"), &json!({})).await;
+    assert_eq!(shop.read("ann", &ann).await.header("etag"), extended.header("etag"));
+    assert_ne!(extended.header("etag"), held.header("etag"));
+    let cancelled = shop.customer("ann", "DELETE", &ann, &json!({})).await;
+    assert_eq!(shop.read("ann", &ann).await.header("etag"), cancelled.header("etag"));
+
+    // Bob's turn has come before his first look. He is told at once, whatever he would have waited.
+    let again = reserve("bob").await;
+    assert_eq!((again.header("idempotent-replayed"), again.header("etag")), (Some("true"), waiting.header("etag")));
+    let look = Ask::new("GET", &bob).customer("bob").header("If-None-Match", waiting.header("etag").unwrap());
+    let told = shop.ask(look.header("Prefer", "wait=30")).await;
+    assert_eq!((told.status, told.text("state")), (200, "held".to_owned()));
+}
+
+#[tokio::test]
 async fn a_wait_that_ends_without_a_change_tells_the_time_of_its_end() {
     let shop = Shop::open().await;
     shop.item("lamp", 1, json!({})).await;

@@ -1,8 +1,8 @@
 //! Reservations: reserve, read, cancel, extend.
 
 use crate::answer::{
-    KeptBy, Told, answered, located, not_modified, reservation, reservation_json, reservation_response,
-    reservation_tag, tagged,
+    KeptBy, Told, answered, new_reservation_response, not_modified, reservation, reservation_json,
+    reservation_response, reservation_tag, tagged,
 };
 use crate::app::{App, SharedApp};
 use crate::extract::body::JsonBody;
@@ -14,7 +14,6 @@ use crate::extract::path::{ItemPath, ReservationPath, claim};
 use crate::extract::receipt::Receipts;
 use crate::limits::{PREFER_ASK_EVERY, PREFER_LAST_LOOK};
 use crate::problem::Problem;
-use crate::wire::rush::address;
 use crate::wire::shop::ReserveAsked;
 use axum::extract::State;
 use axum::response::Response;
@@ -55,7 +54,7 @@ pub(crate) async fn reserve(
         | StateView::Expired
         | StateView::Lapsed(_) => StatusCode::CREATED,
     };
-    Ok(receipt.onto(located(reservation_response(status, &told), address(told.view.id))))
+    Ok(receipt.onto(new_reservation_response(status, &told)))
 }
 
 /// The item that a request asks for a unit of, where it is [`reserve`] that answers it and its name is spelled plainly.
