@@ -79,6 +79,7 @@ async fn an_integrator_is_told_in_signed_messages_and_can_ask_for_them_again() {
     let (receiver, url) = Receiver::start().await;
     let added = shop.operator("POST", "/v1/admin/endpoints", &json!({ "url": url })).await;
     assert_eq!((added.status, added.text("state")), (201, "on".to_owned()), "{}", added.raw);
+    assert!(added.text("server_time") >= added.text("since"));
     let secret = parse_secret(&added.text("secret")).unwrap();
 
     for sku in ["lamp", "vase"] {
@@ -147,6 +148,8 @@ async fn a_new_secret_signs_beside_the_old_one_and_a_receiver_that_is_gone_is_to
     assert_eq!((enabled.status, enabled.text("state")), (200, "on".to_owned()));
     let removed = shop.operator("DELETE", "/v1/admin/endpoints/1", &Value::Null).await;
     assert_eq!(removed.status, 200);
+    assert!(removed.text("server_time") >= enabled.text("server_time"));
+    assert!(enabled.text("server_time") >= rotated.text("server_time"));
     let unknown = shop.operator("POST", "/v1/admin/endpoints/1/rotate", &json!({})).await;
     assert_eq!(unknown.problem(), "404 not_found");
 }

@@ -98,11 +98,20 @@ async fn money_without_a_right_to_goods_goes_back_and_operators_see_and_settle_i
 
     for refund in [&first, &second] {
         let id = refund.body.pointer("/refunds/0/id").and_then(Value::as_str).unwrap();
-        let path = format!("/v1/admin/refunds/{id}/settle");
-        let settled = shop.operator("POST", &path, &json!({ "reason": "sent back by bank transfer" })).await;
+        let (path, key) = (format!("/v1/admin/refunds/{id}/settle"), common::fresh_key());
+        let settle = |key: &str| {
+            let asked = Ask::new("POST", &path).header("Authorization", &common::bearer(common::OPERATOR));
+            let asked = asked.header("Idempotency-Key", key).json(&json!({ "reason": "sent back by bank transfer" }));
+            common::ask(shop.admin, asked)
+        };
+        let settled = settle(&key).await;
         assert_eq!((settled.status, settled.text("state")), (200, "settled".to_owned()));
-        let again = shop.operator("POST", &path, &json!({ "reason": "sent back by bank transfer" })).await;
-        assert_eq!(again.status, 200, "settled once, however often it is said");
+        assert_eq!(settled.text("server_time"), settled.text("settled_at"));
+        let now = shop.later_than(&settled.text("server_time")).await;
+        assert_eq!(settle(&key).await.raw, settled.raw, "under its key the same answer again");
+        let again = settle(&common::fresh_key()).await;
+        assert_eq!(again.text("settled_at"), settled.text("settled_at"), "settled once, however often it is said");
+        assert!(again.text("server_time") >= now);
     }
     assert_eq!(shop.read("ann", &format!("/v1/orders/{order}")).await.text("state"), "refunded");
     let due = shop.operator("GET", "/v1/admin/refunds", &Value::Null).await;

@@ -1,12 +1,14 @@
 //! Outgoing endpoints: who is told what happened.
 
 use crate::answer::{another_body, answered, json};
-use crate::app::SharedApp;
+use crate::app::{App, SharedApp};
 use crate::extract::body::JsonBody;
 use crate::extract::identity::Operator;
 use crate::extract::path::not_found;
 use crate::problem::{Code, Problem};
-use crate::wire::endpoint::{EndpointAsked, EndpointBody, EndpointsBody, RedeliverAsked, RedeliveredBody};
+use crate::wire::endpoint::{
+    EndpointAsked, EndpointBody, EndpointsBody, OneEndpointBody, RedeliverAsked, RedeliveredBody,
+};
 use crate::wire::report::pointed;
 use crate::wire::time::Rfc3339;
 use axum::extract::{Path, State};
@@ -40,6 +42,10 @@ async fn done(app: &SharedApp, command: EndpointCommand) -> Result<Vec<Endpoint>
     }
 }
 
+fn told(app: &App, status: StatusCode, endpoint: EndpointBody<'_>) -> Response {
+    json(status, &OneEndpointBody { endpoint, server_time: Rfc3339(app.engine.now()) })
+}
+
 /// `GET /v1/admin/endpoints`
 pub(super) async fn list(_: Operator, State(app): State<SharedApp>) -> Result<Response, Problem> {
     let all = app.engine.endpoints();
@@ -54,7 +60,7 @@ pub(super) async fn add(_: Operator, State(app): State<SharedApp>, body: JsonBod
     let command = EndpointCommand::Add { url, notices, secret: fresh_secret()? };
     let endpoints = done(&app, command).await?;
     let added = endpoints.last().ok_or_else(another_body)?;
-    Ok(json(StatusCode::CREATED, &EndpointBody::with_secret(added)))
+    Ok(told(&app, StatusCode::CREATED, EndpointBody::with_secret(added)))
 }
 
 /// `DELETE /v1/admin/endpoints/{no}`
@@ -65,7 +71,7 @@ pub(super) async fn remove(
 ) -> Result<Response, Problem> {
     let endpoint = find(&app, number(&no)?)?;
     done(&app, EndpointCommand::Remove(endpoint.no)).await?;
-    Ok(json(StatusCode::OK, &EndpointBody::of(&endpoint)))
+    Ok(told(&app, StatusCode::OK, EndpointBody::of(&endpoint)))
 }
 
 async fn changed(app: &SharedApp, no: EndpointNo, command: EndpointCommand) -> Result<Endpoint, Problem> {
@@ -83,7 +89,7 @@ pub(super) async fn rotate(
     body.nothing()?;
     let no = number(&no)?;
     let endpoint = changed(&app, no, EndpointCommand::Rotate(no, fresh_secret()?)).await?;
-    Ok(json(StatusCode::OK, &EndpointBody::with_secret(&endpoint)))
+    Ok(told(&app, StatusCode::OK, EndpointBody::with_secret(&endpoint)))
 }
 
 /// `POST …/disable`
@@ -96,7 +102,7 @@ pub(super) async fn disable(
     body.nothing()?;
     let no = number(&no)?;
     let endpoint = changed(&app, no, EndpointCommand::Disable(no, DisabledBy::Operator)).await?;
-    Ok(json(StatusCode::OK, &EndpointBody::of(&endpoint)))
+    Ok(told(&app, StatusCode::OK, EndpointBody::of(&endpoint)))
 }
 
 /// `POST …/enable`: it is told what happens from now on; `redeliver` tells what it missed.
@@ -109,7 +115,7 @@ pub(super) async fn enable(
     body.nothing()?;
     let no = number(&no)?;
     let endpoint = changed(&app, no, EndpointCommand::Enable(no)).await?;
-    Ok(json(StatusCode::OK, &EndpointBody::of(&endpoint)))
+    Ok(told(&app, StatusCode::OK, EndpointBody::of(&endpoint)))
 }
 
 /// `POST …/redeliver` `{since}`: everything since then is told again, with the ids it had.

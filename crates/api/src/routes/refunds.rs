@@ -11,7 +11,7 @@ use crate::extract::params::Params;
 use crate::extract::path::{Keeper, OrderPath, RefundPath, not_found};
 use crate::problem::Problem;
 use crate::wire::operator::{RefundAsked, SettleAsked};
-use crate::wire::refund::{RefundBody, RefundsPage, UnmatchedBody, UnmatchedPage};
+use crate::wire::refund::{RefundBody, RefundsPage, SettledRefundBody, UnmatchedBody, UnmatchedPage};
 use crate::wire::time::Rfc3339;
 use crate::wire::words;
 use axum::extract::State;
@@ -71,9 +71,10 @@ pub(super) async fn settle(
             partition.command(PartitionCommand::SettleRefund { capture, by }, attempt.as_ref()).await?
         }
     };
+    let at = judgement.at;
     let answer = answered(judgement)?;
     let Body::Refund(view) = answer.body else { return Err(another_body()) };
-    Ok(marked(json(StatusCode::OK, &RefundBody::of(&view)), answer.origin))
+    Ok(marked(json(StatusCode::OK, &SettledRefundBody::of(&view, answer.origin, at)), answer.origin))
 }
 
 /// One stream's captures, a page at a time.

@@ -61,6 +61,14 @@ pub(crate) struct EndpointBody<'a> {
     secret: Option<String>,
 }
 
+/// One endpoint as an answer of its own.
+#[derive(Serialize)]
+pub(crate) struct OneEndpointBody<'a> {
+    #[serde(flatten)]
+    pub(crate) endpoint: EndpointBody<'a>,
+    pub(crate) server_time: Rfc3339,
+}
+
 /// Every endpoint.
 #[derive(Serialize)]
 pub(crate) struct EndpointsBody<'a> {

@@ -6,7 +6,7 @@ use super::{shown, words};
 use domain::identity::{OrderId, RefundId};
 use domain::payment::{MoneyPlace, SettledBy, Told};
 use domain::time::Timestamp;
-use domain::views::{CaptureView, UnmatchedPayment};
+use domain::views::{CaptureView, Origin, UnmatchedPayment};
 use serde::Serialize;
 
 /// A refund as it is written. A capture that is only disputed is listed in the same shape, `kept` or `parked`.
@@ -30,6 +30,25 @@ pub(crate) struct RefundBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_by: Option<SettledByBody<'a>>,
     disputed: bool,
+}
+
+/// One refund as an answer of its own.
+#[derive(Serialize)]
+pub(crate) struct SettledRefundBody<'a> {
+    #[serde(flatten)]
+    refund: RefundBody<'a>,
+    server_time: Rfc3339,
+}
+
+impl<'a> SettledRefundBody<'a> {
+    /// As of `at`; repeated under its key, as of when it was settled.
+    pub(crate) fn of(view: &'a CaptureView, origin: Origin, at: Timestamp) -> Self {
+        let settled_at = match view.record.place {
+            MoneyPlace::Refunded { at, .. } if origin == Origin::Replayed => at,
+            MoneyPlace::Refunded { .. } | MoneyPlace::Parked { .. } | MoneyPlace::Kept | MoneyPlace::Due { .. } => at,
+        };
+        Self { refund: RefundBody::of(view), server_time: Rfc3339(settled_at) }
+    }
 }
 
 /// A page of refunds.
