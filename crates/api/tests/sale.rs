@@ -61,7 +61,9 @@ async fn the_same_key_gets_the_same_answer_and_other_content_under_it_none() {
     assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
     assert_eq!(again.raw, first.raw, "byte for byte, server_time too");
     assert_eq!(again.header("location"), first.header("location"));
-    assert_eq!(ask("0123456789abcdef", 1).await.problem(), "422 idempotency_key_reused");
+    let reused = ask("0123456789abcdef", 1).await;
+    assert_eq!(reused.problem(), "422 idempotency_key_reused");
+    assert_eq!(reused.text("retry"), "never", "under a new key it would be a second reservation");
     let item = shop.read("ann", "/v1/items/lamp").await;
     assert_eq!(item.body.get("held"), Some(&json!(2)));
     let other = Ask::new("POST", "/v1/items/lamp/reservations").customer("bob");

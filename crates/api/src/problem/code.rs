@@ -9,8 +9,6 @@ pub enum Retry {
     Never,
     /// The same request with the same idempotency key: it may have happened, and then gets its answer.
     SameKey,
-    /// A new request, with a new idempotency key.
-    NewKey,
     /// The same request later: after `Retry-After` where given, else when what stood in the way is gone.
     After,
 }
@@ -22,7 +20,6 @@ impl Retry {
         match self {
             Self::Never => "never",
             Self::SameKey => "same-key",
-            Self::NewKey => "new-key",
             Self::After => "after",
         }
     }
@@ -194,9 +191,9 @@ codes! {
     ValidationFailed "validation_failed" UNPROCESSABLE_ENTITY Never "Validation failed"
         "The request is well formed, but values in it are not what they should be."
         "Mend what errors lists; each entry points at its place."
-    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY NewKey "Idempotency key reused"
-        "The same key came before with other content. The first request stands."
-        "Use a new key for every new intention."
+    IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY Never "Idempotency key reused"
+        "The same key came before with other content. The first request stands; this one was not done."
+        "Look whether the first request was meant. If this one is another intention, send it with a key of its own."
     AmountMismatch "amount_mismatch" UNPROCESSABLE_ENTITY Never "Wrong amount"
         "The amount named is not what it costs. Nothing was recorded."
         "Use the expected amount, or name none."
