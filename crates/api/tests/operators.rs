@@ -83,6 +83,25 @@ async fn a_change_names_the_revision_it_changes() {
 }
 
 #[tokio::test]
+async fn a_setting_that_is_frozen_once_the_sale_is_open_is_named() {
+    let shop = Shop::open().await;
+    shop.item("lamp", 2, json!({})).await;
+    for (body, field) in [
+        (json!({ "unit_price": { "amount": 1, "currency": "USD" } }), "unit_price"),
+        (json!({ "name": "A lamp", "opens_at": "2100-01-01T00:00:00Z" }), "opens_at"),
+    ] {
+        let refused = patch(&shop, Some("*"), body).await;
+        assert_eq!(refused.problem(), "409 phase_conflict");
+        assert_eq!((refused.text("field"), refused.text("phase")), (field.to_owned(), "open".to_owned()));
+        let words = format!("{field} can be changed only before the sale opens, and it is open");
+        assert_eq!(refused.text("detail"), words);
+    }
+    shop.operator("POST", "/v1/admin/items/lamp/close", &json!({})).await;
+    let closed = patch(&shop, Some("*"), json!({ "name": "A lamp" })).await;
+    assert_eq!((closed.problem().as_str(), closed.body.get("field")), ("409 phase_conflict", None));
+}
+
+#[tokio::test]
 async fn phases_and_stock_change_as_the_rules_let_them() {
     let shop = Shop::open().await;
     shop.item("lamp", 2, json!({})).await;

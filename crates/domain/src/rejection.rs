@@ -82,17 +82,22 @@ pub enum Rejection {
     InsufficientStock {
         /// Units free now.
         available: Units,
+        /// Whether more were asked for than are left unsold: then it is no use to wait for holds to end.
+        is_final: bool,
     },
     /// Nobody can wait any more.
     WaitlistFull {
         /// How many can wait.
         capacity: u32,
     },
-    /// The hold has ended (or was never granted before the item ended). Reserve anew.
-    HoldExpired,
+    /// There is no hold to use: the reservation is over. Reserve anew.
+    HoldExpired {
+        /// What it ended as.
+        ended: EndedAs,
+    },
     /// The reservation is still waiting for its turn. Wait for the promotion.
     StillWaiting,
-    /// The hold was used: its order is paid, by another payment.
+    /// The hold was used: it is paid, and the sale is final. Read the order.
     HoldAlreadyUsed,
     /// The reservation is over and cannot be cancelled.
     NotCancellable {
@@ -136,6 +141,13 @@ pub enum Rejection {
     ItemExists,
     /// Not in this phase.
     PhaseConflict {
+        /// The phase the item is in.
+        phase: Phase,
+    },
+    /// A setting that stays as it is once the sale has opened.
+    SettingFrozen {
+        /// Which, as bodies spell it.
+        field: &'static str,
         /// The phase the item is in.
         phase: Phase,
     },

@@ -385,9 +385,12 @@ fn tell_rejection(rejection: &Rejection) -> String {
         Rejection::CustomerLimitReached { existing, .. } => format!("customer_limit_reached existing={existing}"),
         Rejection::CoolingOff { until } => format!("cooling_off until {}", until.as_millis()),
         Rejection::SoldOut => "sold_out".to_owned(),
-        Rejection::InsufficientStock { available } => format!("insufficient_stock {available}"),
+        Rejection::InsufficientStock { available, is_final: false } => format!("insufficient_stock {available}"),
+        Rejection::InsufficientStock { available, is_final: true } => {
+            format!("insufficient_stock {available} for good")
+        }
         Rejection::WaitlistFull { capacity } => format!("waitlist_full {capacity}"),
-        Rejection::HoldExpired => "hold_expired".to_owned(),
+        Rejection::HoldExpired { ended } => format!("hold_expired {ended:?}"),
         Rejection::StillWaiting => "still_waiting".to_owned(),
         Rejection::HoldAlreadyUsed => "hold_already_used".to_owned(),
         Rejection::NotCancellable { .. } => "not_cancellable".to_owned(),
@@ -397,6 +400,7 @@ fn tell_rejection(rejection: &Rejection) -> String {
         Rejection::PartOfBundle { .. } => "part_of_bundle".to_owned(),
         Rejection::NotRefundable { reason } => format!("not_refundable {reason:?}"),
         Rejection::PhaseConflict { .. } => "phase_conflict".to_owned(),
+        Rejection::SettingFrozen { field, .. } => format!("frozen {field}"),
         Rejection::StockInUse { available } => format!("stock_in_use {available}"),
         other => format!("{other:?}"),
     }

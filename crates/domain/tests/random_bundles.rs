@@ -11,7 +11,7 @@ use domain::partition::decide::{PartitionDecision, decide};
 use domain::partition::redecide::request_of;
 use domain::partition::{BundleClaim, Fate, Partition, PartitionCommand, PartitionRequest, PartitionTurn};
 use domain::payment::{ClientData, Offer, PaymentReport, Provider, SettledBy, Told};
-use domain::rejection::Rejection;
+use domain::rejection::{EndedAs, Rejection};
 use domain::text::{CustomerId, PaymentId, ProviderEventId, Reason, Sku};
 use domain::time::{DurationMs, Timestamp};
 use domain::units::Quantity;
@@ -326,11 +326,11 @@ fn a_bundle_is_held_ordered_and_paid_and_its_secret_comes_before_it() {
 fn a_bundle_that_nobody_collects_any_more_is_never_held() {
     let mut sale = Sale::new();
     let submit = || PartitionCommand::HoldBundle(Box::new(new_bundle(1)));
-    assert_eq!(sale.ask(submit()).outcome, Err(Rejection::HoldExpired), "never begun");
+    assert_eq!(sale.ask(submit()).outcome, Err(Rejection::HoldExpired { ended: EndedAs::Cancelled }), "never begun");
     sale.partition.begin_collecting(id(1));
     assert_eq!(sale.partition.fate_of(id(1)), Fate::Undecided, "a part waits");
     sale.partition.give_up(id(1));
-    assert_eq!(sale.ask(submit()).outcome, Err(Rejection::HoldExpired), "given up");
+    assert_eq!(sale.ask(submit()).outcome, Err(Rejection::HoldExpired { ended: EndedAs::Cancelled }), "given up");
     assert_eq!(sale.partition.fate_of(id(1)), Fate::Decided(PartDecision::Abandoned));
     assert!(sale.events.is_empty(), "a refusal writes nothing");
 }

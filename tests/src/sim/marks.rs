@@ -151,7 +151,7 @@ pub(super) const fn of_rejection(rejection: &Rejection) -> &'static str {
         Rejection::CustomerLimitReached { .. } => "refused: customer limit",
         Rejection::CoolingOff { .. } => "refused: cooling off",
         Rejection::SoldOut | Rejection::InsufficientStock { .. } => "refused: no stock",
-        Rejection::HoldExpired => "refused: hold expired",
+        Rejection::HoldExpired { .. } => "refused: hold expired",
         _ => "refused: otherwise",
     }
 }

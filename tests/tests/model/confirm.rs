@@ -7,7 +7,7 @@ use domain::rejection::Rejection;
 use domain::text::PaymentId;
 
 use crate::book::{Book, State};
-use crate::customer::{Done, Judged};
+use crate::customer::{Done, Judged, is_over};
 use crate::told::Told;
 
 impl Book {
@@ -46,14 +46,12 @@ impl Book {
         if one.offer.as_ref() == Some(offer) {
             return Ok(Done::AsItIs(Told::Order(self.order(no).expect("it was offered a payment"))));
         }
-        match one.state {
+        match &one.state {
             State::Held(_) if one.order.is_some() => {}
             State::Held(_) => return Err(Rejection::NotFound),
             State::Confirmed => return Err(Rejection::HoldAlreadyUsed),
             State::Waiting => return Err(Rejection::StillWaiting),
-            State::HeldInBundle | State::Cancelled | State::Expired | State::Lapsed(_) => {
-                return Err(Rejection::HoldExpired);
-            }
+            over => return Err(is_over(over)),
         }
         self.happens();
         self.reservations[no].offer = Some(offer.clone());

@@ -26,6 +26,17 @@ pub(crate) enum Done {
 
 pub(crate) type Judged = Result<Done, Rejection>;
 
+/// There is no hold to use.
+pub(crate) fn is_over(state: &State) -> Rejection {
+    let ended = match state {
+        State::Confirmed => EndedAs::Confirmed,
+        State::Expired => EndedAs::Expired,
+        State::Lapsed(reason) => EndedAs::Lapsed(*reason),
+        State::Waiting | State::Held(_) | State::HeldInBundle | State::Cancelled => EndedAs::Cancelled,
+    };
+    Rejection::HoldExpired { ended }
+}
+
 impl Book {
     /// Rule 1 up to the stock: phase, quantity, limit, cool-off.
     fn admits(&self, customer: &CustomerId, quantity: u32) -> Result<(), Rejection> {
@@ -54,10 +65,13 @@ impl Book {
     }
 
     /// Why somebody who does not wait gets nothing. What others wait for is not on offer.
-    fn none_free(&self) -> Rejection {
+    fn none_free(&self, quantity: u32) -> Rejection {
         match if self.line().is_empty() { self.available() } else { 0 } {
             0 => Rejection::SoldOut,
-            some => Rejection::InsufficientStock { available: Units::new(some).expect("small") },
+            some => Rejection::InsufficientStock {
+                available: Units::new(some).expect("small"),
+                is_final: quantity > self.available() + self.held(),
+            },
         }
     }
 
@@ -84,12 +98,15 @@ impl Book {
         let state = if self.is_free(quantity) {
             self.hold_now()
         } else if choice == WaitlistChoice::Decline || !waitlist.enabled {
-            return Err(self.none_free());
+            return Err(self.none_free(quantity));
         } else if quantity > self.available() + self.held() {
             // It will not come free either.
             return Err(match self.available() + self.held() {
                 0 => Rejection::SoldOut,
-                _ => Rejection::InsufficientStock { available: Units::new(self.available()).expect("small") },
+                _ => Rejection::InsufficientStock {
+                    available: Units::new(self.available()).expect("small"),
+                    is_final: true,
+                },
             });
         } else if self.line().len() >= waitlist.capacity as usize {
             return Err(Rejection::WaitlistFull { capacity: waitlist.capacity });
@@ -110,7 +127,7 @@ impl Book {
         let quantity = quantity.get();
         self.admits(customer, quantity)?;
         if !self.is_free(quantity) {
-            return Err(self.none_free());
+            return Err(self.none_free(quantity));
         }
         let price = self.price_of(quantity);
         if amount.is_some_and(|amount| amount != price) {
@@ -175,9 +192,7 @@ impl Book {
             }
             State::Waiting => return refused(ExtensionRefusal::NotHeld),
             State::Confirmed => return Err(Rejection::HoldAlreadyUsed),
-            State::HeldInBundle | State::Cancelled | State::Expired | State::Lapsed(_) => {
-                return Err(Rejection::HoldExpired);
-            }
+            over => return Err(is_over(over)),
         }
         self.happens();
         Ok(Done::Changed(Told::Reservation(self.reservation(no))))
@@ -190,12 +205,10 @@ impl Book {
         if amount.is_some_and(|amount| amount != price) {
             return Err(Rejection::AmountMismatch { expected: price });
         }
-        match one.state {
+        match &one.state {
             State::Waiting => return Err(Rejection::StillWaiting),
             State::Held(_) | State::Confirmed => {}
-            State::HeldInBundle | State::Cancelled | State::Expired | State::Lapsed(_) => {
-                return Err(Rejection::HoldExpired);
-            }
+            over => return Err(is_over(over)),
         }
         if let Some(order) = self.order(no) {
             return Ok(Done::AsItIs(Told::Order(order)));
@@ -208,15 +221,15 @@ impl Book {
 
     pub(crate) fn hold_part(&mut self, bundle: BundleId, customer: &CustomerId, quantity: Quantity) -> Judged {
         if let Some(no) = self.part(bundle) {
-            return match self.reservations[no].state {
+            return match &self.reservations[no].state {
                 State::HeldInBundle => Ok(Done::AsItIs(Told::Reservation(self.reservation(no)))),
                 // Given up before it was asked for again: whoever asks now is late.
-                _ => Err(Rejection::HoldExpired),
+                over => Err(is_over(over)),
             };
         }
         self.admits(customer, quantity.get())?;
         if !self.is_free(quantity.get()) {
-            return Err(self.none_free());
+            return Err(self.none_free(quantity.get()));
         }
         let no = self.begins(customer, quantity.get(), State::HeldInBundle);
         self.reservations[no].bundle = Some(bundle);

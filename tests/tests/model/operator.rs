@@ -56,11 +56,20 @@ impl Book {
         }
         let new = patched(&self.settings, patch);
         let old = &self.settings;
-        let is_fixed = new.unit_price != old.unit_price
-            || new.opens_at != old.opens_at
-            || new.policy.payments.provider != old.policy.payments.provider;
-        if self.phase == Phase::Closed || (is_fixed && self.phase != Phase::Scheduled) {
+        if self.phase == Phase::Closed {
             return Err(Rejection::PhaseConflict { phase: self.phase });
+        }
+        if self.phase != Phase::Scheduled {
+            let frozen = |field| Rejection::SettingFrozen { field, phase: self.phase };
+            if new.unit_price != old.unit_price {
+                return Err(frozen("unit_price"));
+            }
+            if new.opens_at != old.opens_at {
+                return Err(frozen("opens_at"));
+            }
+            if new.policy.payments.provider != old.policy.payments.provider {
+                return Err(frozen("payments.provider"));
+            }
         }
         new.validate().map_err(Rejection::InvalidSetting)?;
         self.settings = new;

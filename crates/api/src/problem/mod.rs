@@ -30,6 +30,7 @@ const DOCUMENT_BYTES: usize = 512;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     code: Code,
+    retry: Retry,
     detail: Cow<'static, str>,
     facts: Vec<(&'static str, Value)>,
     judged: Option<(Seq, Timestamp)>,
@@ -39,13 +40,21 @@ pub struct Problem {
 impl Problem {
     /// A problem of this code, told in this occurrence's words.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into(), facts: Vec::new(), judged: None, retry_after_s: None }
+        let retry = code.retry();
+        Self { code, retry, detail: detail.into(), facts: Vec::new(), judged: None, retry_after_s: None }
     }
 
     /// With a fact that the caller can act on.
     #[must_use]
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.facts.push((name, value.into()));
+        self
+    }
+
+    /// In vain, however often and whenever it is tried: what others of this code wait for will not come.
+    #[must_use]
+    pub(crate) fn for_good(mut self) -> Self {
+        self.retry = Retry::Never;
         self
     }
 
@@ -76,6 +85,12 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// Whether and how to try again: as its code says, unless this occurrence knows better.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        self.retry
     }
 
     /// The words for this occurrence.
@@ -141,7 +156,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("status", &code.status().as_u16())?;
         map.serialize_entry("detail", &problem.detail)?;
         map.serialize_entry("code", code.name())?;
-        map.serialize_entry("retry", code.retry().name())?;
+        map.serialize_entry("retry", problem.retry.name())?;
         map.serialize_entry("request_id", self.request_id)?;
         for (name, value) in &problem.facts {
             map.serialize_entry(name, value)?;

@@ -1,6 +1,6 @@
 //! An item's refusals as problems, with the facts a caller can act on.
 
-use super::{Code, Problem};
+use super::{Code, Problem, Retry};
 use crate::wire::money::MoneyBody;
 use crate::wire::report::{pointed, setting};
 use crate::wire::time::Rfc3339;
@@ -48,7 +48,8 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
         }
         R::CustomerLimitReached { limit, existing } => {
             let detail = format!(
-                "one customer can have {} of this item, and this one has {existing}; what was asked for is too many more",
+                "one customer can have at most {} of this item; this one has {existing} (held, waiting or bought), and with \
+                 what was asked for would have more",
                 limit.get()
             );
             Problem::new(C::CustomerLimitReached, detail).with("limit", limit.get()).with("existing", *existing)
@@ -56,17 +57,30 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
         R::CoolingOff { until } => Problem::new(C::CoolingOff, "too many holds of this customer ran out unpaid")
             .with("until", instant(*until))
             .come_back_at(*until, now),
-        R::SoldOut => Problem::new(C::SoldOut, "nothing is free at the moment"),
-        R::InsufficientStock { available } => {
+        R::SoldOut => Problem::new(
+            C::SoldOut,
+            "no unit is free for a newcomer: all are held, sold, or promised to those who wait",
+        ),
+        R::InsufficientStock { available, is_final: false } => {
             Problem::new(C::InsufficientStock, "fewer units are free than were asked for")
                 .with("available", available.get())
+        }
+        R::InsufficientStock { available, is_final: true } => {
+            Problem::new(C::InsufficientStock, "more units were asked for than are left unsold, held ones included")
+                .with("available", available.get())
+                .for_good()
         }
         R::WaitlistFull { capacity } => {
             Problem::new(C::WaitlistFull, "nobody can wait any more").with("capacity", *capacity)
         }
-        R::HoldExpired => Problem::new(C::HoldExpired, "the reservation has ended"),
+        R::HoldExpired { ended } => {
+            Problem::new(C::HoldExpired, words::over(*ended)).with("state", words::ended(*ended))
+        }
         R::StillWaiting => Problem::new(C::HoldNotGranted, "the reservation is still waiting for its turn"),
-        R::HoldAlreadyUsed => Problem::new(C::HoldAlreadyUsed, "the order is paid, by another payment"),
+        R::HoldAlreadyUsed => Problem::new(
+            C::HoldAlreadyUsed,
+            "the reservation is paid, and the sale is final: there is nothing to extend",
+        ),
         R::NotCancellable { ended } => {
             Problem::new(C::NotCancellable, "the reservation is over").with("state", words::ended(*ended))
         }
@@ -83,8 +97,7 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
         R::PartOfBundle { bundle } => {
             Problem::new(C::PartOfBundle, "this reservation is part of a bundle").with("bundle", bundle.to_string())
         }
-        R::BundleUnavailable { lines } => Problem::new(C::BundleUnavailable, "not every line can be held, so none is")
-            .with("lines", refused_lines(lines, now)),
+        R::BundleUnavailable { lines } => bundle_unavailable(lines, now),
         R::BundleNotSummable => pointed("/lines", "the lines' prices have no sum: their currencies differ".to_owned()),
         R::TooManyEndpoints => Problem::new(C::TooManyEndpoints, "there are as many endpoints as there can be"),
         R::ItemFull => Problem::new(C::ItemFull, "the item has taken as many reservations as it can"),
@@ -92,6 +105,10 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
         R::PhaseConflict { phase } => {
             let detail = format!("this cannot be done while the sale is {}", phase.name());
             Problem::new(C::PhaseConflict, detail).with("phase", phase.name())
+        }
+        R::SettingFrozen { field, phase } => {
+            let detail = format!("{field} can be changed only before the sale opens, and it is {}", phase.name());
+            Problem::new(C::PhaseConflict, detail).with("phase", phase.name()).with("field", *field)
         }
         R::StockInUse { available } => Problem::new(C::StockInUse, "more units than are free cannot be taken away")
             .with("available", available.get()),
@@ -111,17 +128,23 @@ fn problem(rejection: &Rejection, now: Timestamp) -> Problem {
     }
 }
 
-/// Each line with the code and the facts that its item would refuse it with alone.
-fn refused_lines(lines: &[(Sku, Rejection)], now: Timestamp) -> Value {
-    let line = |(sku, rejection): &(Sku, Rejection)| {
-        let problem = problem(rejection, now);
-        let mut facts: serde_json::Map<String, Value> =
-            problem.facts.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        facts.insert("sku".to_owned(), Value::from(sku.as_str()));
-        facts.insert("code".to_owned(), Value::from(problem.code().name()));
-        Value::Object(facts)
-    };
-    Value::Array(lines.iter().map(line).collect())
+/// Each line with the code and the facts that its item would refuse it with alone. A line that can never be had is one
+/// that the bundle waits for in vain.
+fn bundle_unavailable(lines: &[(Sku, Rejection)], now: Timestamp) -> Problem {
+    let problems: Vec<(&Sku, Problem)> = lines.iter().map(|(sku, why)| (sku, problem(why, now))).collect();
+    let in_vain = problems.iter().any(|(_, problem)| problem.retry == Retry::Never);
+    let refused = Problem::new(Code::BundleUnavailable, "not every line can be held, so none is")
+        .with("lines", Value::Array(problems.into_iter().map(refused_line).collect()));
+    if in_vain { refused.for_good() } else { refused }
+}
+
+fn refused_line((sku, problem): (&Sku, Problem)) -> Value {
+    let mut facts: serde_json::Map<String, Value> =
+        problem.facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    facts.insert("sku".to_owned(), Value::from(sku.as_str()));
+    facts.insert("code".to_owned(), Value::from(problem.code.name()));
+    facts.insert("retry".to_owned(), Value::from(problem.retry.name()));
+    Value::Object(facts)
 }
 
 fn instant(at: Timestamp) -> Value {
@@ -183,9 +206,9 @@ mod tests {
             ),
             (Rejection::CoolingOff { until }, r#"409 cooling_off until="1970-01-01T00:01:01.000Z" Retry-After"#),
             (Rejection::SoldOut, "409 sold_out"),
-            (Rejection::InsufficientStock { available: units }, "409 insufficient_stock available=3"),
+            (Rejection::InsufficientStock { available: units, is_final: false }, "409 insufficient_stock available=3"),
             (Rejection::WaitlistFull { capacity: 5 }, "409 waitlist_full capacity=5"),
-            (Rejection::HoldExpired, "409 hold_expired"),
+            (Rejection::HoldExpired { ended: lapsed }, r#"409 hold_expired state="lapsed""#),
             (Rejection::StillWaiting, "409 hold_not_granted"),
             (Rejection::HoldAlreadyUsed, "409 hold_already_used"),
             (Rejection::NotCancellable { ended: EndedAs::Confirmed }, r#"409 not_cancellable state="confirmed""#),
@@ -205,15 +228,19 @@ mod tests {
                 Rejection::BundleUnavailable {
                     lines: vec![(
                         Sku::parse("lamp").expect("a sku"),
-                        Rejection::InsufficientStock { available: units },
+                        Rejection::InsufficientStock { available: units, is_final: false },
                     )],
                 },
-                r#"409 bundle_unavailable lines=[{"available":3,"code":"insufficient_stock","sku":"lamp"}]"#,
+                r#"409 bundle_unavailable lines=[{"available":3,"code":"insufficient_stock","retry":"after","sku":"lamp"}]"#,
             ),
             (Rejection::TooManyEndpoints, "409 too_many_endpoints"),
             (Rejection::ItemFull, "409 item_full"),
             (Rejection::ItemExists, "409 item_exists"),
             (Rejection::PhaseConflict { phase: Phase::Closed }, r#"409 phase_conflict phase="closed""#),
+            (
+                Rejection::SettingFrozen { field: "unit_price", phase: Phase::Open },
+                r#"409 phase_conflict phase="open" field="unit_price""#,
+            ),
             (Rejection::StockInUse { available: units }, "409 stock_in_use available=3"),
             (
                 Rejection::StockTooLarge,
@@ -231,6 +258,36 @@ mod tests {
         for (rejection, expected) in table {
             assert_eq!(told(&rejection), expected);
         }
+    }
+
+    #[test]
+    fn what_can_never_be_had_is_not_to_be_tried_again() {
+        let sku = |name: &str| Sku::parse(name).expect("a sku");
+        let short = |is_final| Rejection::InsufficientStock { available: Units::new(3).expect("small"), is_final };
+        let retry = |rejection: &Rejection| refused(rejection, Seq(9), Timestamp::from_millis(0)).retry();
+        assert_eq!((retry(&short(false)), retry(&short(true))), (Retry::After, Retry::Never));
+        for (line, expected) in [
+            (Rejection::SoldOut, Retry::After),
+            (short(false), Retry::After),
+            (short(true), Retry::Never),
+            (Rejection::NotFound, Retry::Never),
+            (Rejection::SaleClosed, Retry::Never),
+        ] {
+            let lines = vec![(sku("lamp"), Rejection::SoldOut), (sku("vase"), line)];
+            assert_eq!(retry(&Rejection::BundleUnavailable { lines }), expected);
+        }
+    }
+
+    #[test]
+    fn whoever_comes_too_late_is_told_what_became_of_the_reservation() {
+        let said =
+            |ended| refused(&Rejection::HoldExpired { ended }, Seq(9), Timestamp::from_millis(0)).detail().to_owned();
+        assert_eq!(said(EndedAs::Cancelled), "the reservation was cancelled");
+        assert_eq!(said(EndedAs::Expired), "the reservation's time ran out");
+        assert_eq!(
+            said(EndedAs::Lapsed(LapseReason::SaleClosed)),
+            "the sale closed before the reservation got its turn"
+        );
     }
 
     #[test]

@@ -37,6 +37,19 @@ pub(crate) const fn ended(ended: EndedAs) -> &'static str {
     }
 }
 
+/// What became of a reservation that somebody still wants to use.
+pub(crate) const fn over(ended: EndedAs) -> &'static str {
+    match ended {
+        EndedAs::Confirmed => "the reservation is paid, and the sale is final",
+        EndedAs::Cancelled => "the reservation was cancelled",
+        EndedAs::Expired => "the reservation's time ran out",
+        EndedAs::Lapsed(LapseReason::SaleClosed) => "the sale closed before the reservation got its turn",
+        EndedAs::Lapsed(LapseReason::CanNeverBeServed) => {
+            "the reservation never got its turn: it wanted more than was left to sell"
+        }
+    }
+}
+
 /// An order's state.
 pub(crate) const fn order(state: OrderState) -> &'static str {
     match state {

@@ -37,7 +37,26 @@ mod tests {
             t=999   extend r1 ann      -> held until 1500
             t=1000  extend! r1 ann     -> extension_refused
             t=1499  tick               -> nothing
-            t=1500  extend! r1 ann     -> hold_expired, r1 expired
+            t=1500  extend! r1 ann     -> hold_expired Expired, r1 expired
+        ",
+        );
+    }
+
+    #[test]
+    fn a_reservation_that_is_over_cannot_be_extended_and_says_what_it_ended_as() {
+        check(
+            "
+            item    stock=1 hold_ms=1000
+            t=0     reserve r1 ann 1   -> held until 1000
+            t=1     cancel r1 ann      -> cancelled
+            t=2     extend! r1 ann     -> hold_expired Cancelled
+            t=3     reserve r2 bob 1   -> held until 1003
+            t=4     reserve r3 cyd 1   -> waiting 1
+            t=5     order r2 bob       -> ordered until 1003
+            t=6     confirm r2 bob p1  -> paid, closed
+            t=7     extend! r2 bob     -> hold_already_used
+            t=8     extend! r3 cyd     -> hold_expired Lapsed(SaleClosed)
+            t=9     order! r3 cyd      -> hold_expired Lapsed(SaleClosed)
         ",
         );
     }

@@ -28,6 +28,6 @@ pub(super) fn is_free_for_newcomers(item: &Item, quantity: Quantity) -> bool {
 }
 
 /// Why there is nothing for a newcomer right now.
-pub(super) fn shortage(item: &Item) -> Rejection {
-    super::newcomer::shortage(&item.status())
+pub(super) fn shortage(item: &Item, quantity: Quantity) -> Rejection {
+    super::newcomer::shortage(&item.status(), quantity)
 }

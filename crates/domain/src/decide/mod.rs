@@ -130,6 +130,6 @@ fn usable<'i>(item: &Item, reservation: &'i Reservation) -> Usable<'i> {
 fn hold_is_over(ended: EndedAs) -> Rejection {
     match ended {
         EndedAs::Confirmed => Rejection::HoldAlreadyUsed,
-        EndedAs::Cancelled | EndedAs::Expired | EndedAs::Lapsed(_) => Rejection::HoldExpired,
+        EndedAs::Cancelled | EndedAs::Expired | EndedAs::Lapsed(_) => Rejection::HoldExpired { ended },
     }
 }

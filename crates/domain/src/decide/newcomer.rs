@@ -39,14 +39,23 @@ pub(super) fn is_free(status: &ItemStatus, quantity: Quantity) -> bool {
 }
 
 /// Why there is nothing right now.
-pub(super) fn shortage(status: &ItemStatus) -> Rejection {
+pub(super) fn shortage(status: &ItemStatus, quantity: Quantity) -> Rejection {
     let available = status.available;
     // Free units that people wait for are not on offer: to a newcomer that is sold out.
     if available.get() == 0 || status.waiting > 0 {
         Rejection::SoldOut
     } else {
-        Rejection::InsufficientStock { available }
+        Rejection::InsufficientStock { available, is_final: is_beyond(status, quantity) }
     }
+}
+
+/// Whether more is asked for than is left unsold. What is sold comes back only by an operator's hand.
+fn is_beyond(status: &ItemStatus, quantity: Quantity) -> bool {
+    u64::from(quantity.get()) > unsold(status)
+}
+
+fn unsold(status: &ItemStatus) -> u64 {
+    u64::from(status.available.get()) + u64::from(status.held.get())
 }
 
 /// The place in line of whoever joins it where nothing is free.
@@ -58,13 +67,13 @@ pub(super) fn place_in_line(
 ) -> Result<u32, Rejection> {
     let line = settings.policy.waitlist;
     if !line.enabled || waitlist == WaitlistChoice::Decline {
-        return Err(shortage(status));
+        return Err(shortage(status, quantity));
     }
-    let unsold = u64::from(status.available.get()) + u64::from(status.held.get());
-    if u64::from(quantity.get()) > unsold {
+    if is_beyond(status, quantity) {
         // Nobody joins a line whose end they can never reach.
         let available = status.available;
-        return Err(if unsold == 0 { Rejection::SoldOut } else { Rejection::InsufficientStock { available } });
+        let insufficient = Rejection::InsufficientStock { available, is_final: true };
+        return Err(if unsold(status) == 0 { Rejection::SoldOut } else { insufficient });
     }
     if status.waiting >= line.capacity {
         return Err(Rejection::WaitlistFull { capacity: line.capacity });
@@ -95,7 +104,7 @@ impl ItemView {
     pub fn refusal_at_once(&self, quantity: Quantity) -> Option<Rejection> {
         let status = &self.status;
         on_sale(status, &self.settings, quantity)
-            .and_then(|()| if is_free(status, quantity) { Ok(()) } else { Err(shortage(status)) })
+            .and_then(|()| if is_free(status, quantity) { Ok(()) } else { Err(shortage(status, quantity)) })
             .err()
     }
 }

@@ -41,11 +41,16 @@ pub(super) fn revise(item: &Item, patch: &SettingsPatch, expected: Option<Revisi
     }
     let old = item.settings();
     let settings = patch.applied_to(old);
-    let fixed = settings.unit_price != old.unit_price
-        || settings.opens_at != old.opens_at
-        || settings.policy.payments.provider != old.policy.payments.provider;
-    if item.phase() == Phase::Closed || (fixed && item.phase() != Phase::Scheduled) {
-        return Err(Rejection::PhaseConflict { phase: item.phase() });
+    let phase = item.phase();
+    let frozen = [
+        ("unit_price", settings.unit_price != old.unit_price),
+        ("opens_at", settings.opens_at != old.opens_at),
+        ("payments.provider", settings.policy.payments.provider != old.policy.payments.provider),
+    ];
+    match frozen.into_iter().find(|(_, is_changed)| *is_changed) {
+        _ if phase == Phase::Closed => return Err(Rejection::PhaseConflict { phase }),
+        Some((field, _)) if phase != Phase::Scheduled => return Err(Rejection::SettingFrozen { field, phase }),
+        Some(_) | None => {}
     }
     settings.validate().map_err(Rejection::InvalidSetting)?;
     Ok(Event::ItemRevised { settings: Box::new(settings) })
@@ -139,19 +144,18 @@ mod tests {
 
     #[test]
     fn price_opening_and_provider_are_fixed_once_the_sale_has_opened() {
-        let patches = || {
-            let price = Money { minor: 7, currency: Currency::parse("USD").expect("a currency") };
-            [
-                SettingsPatch { unit_price: Some(price), ..SettingsPatch::default() },
-                SettingsPatch { opens_at: Some(Some(Timestamp::from_millis(9))), ..SettingsPatch::default() },
-                SettingsPatch { payment_provider: Some(Some(Provider::Simulated)), ..SettingsPatch::default() },
-            ]
-        };
+        let price = Money { minor: 7, currency: Currency::parse("USD").expect("a currency") };
+        let (opens_at, provider) = (Some(Timestamp::from_millis(9)), Some(Provider::Simulated));
+        let patches = [
+            ("unit_price", SettingsPatch { unit_price: Some(price), ..SettingsPatch::default() }),
+            ("opens_at", SettingsPatch { opens_at: Some(opens_at), ..SettingsPatch::default() }),
+            ("payments.provider", SettingsPatch { payment_provider: Some(provider), ..SettingsPatch::default() }),
+        ];
         let (scheduled, open) = (item_of("item stock=1 scheduled"), item_of("item stock=1"));
-        for patch in patches() {
-            assert!(revise(&scheduled, &patch, None).is_ok(), "{patch:?}");
+        for (field, patch) in patches {
+            assert!(revise(&scheduled, &patch, None).is_ok(), "{field}");
             let refused = revise(&open, &patch, None);
-            assert_eq!(refused, Err(Rejection::PhaseConflict { phase: Phase::Open }), "{patch:?}");
+            assert_eq!(refused, Err(Rejection::SettingFrozen { field, phase: Phase::Open }), "{field}");
         }
     }
 }

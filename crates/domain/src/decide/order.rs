@@ -25,7 +25,8 @@ pub(super) fn decide(item: &Item, claim: &Claim, amount: Option<Money>, now: Tim
         return Ok(Decision::AlreadySo(AlreadySo::Ordered));
     }
     if now >= hold.deadline {
-        return Err(Rejection::HoldExpired);
+        // Its end is due, if it has not happened yet.
+        return Err(Rejection::HoldExpired { ended: EndedAs::Expired });
     }
     let reservation = claim.reservation;
     let placed = Event::OrderPlaced {
@@ -55,7 +56,7 @@ mod tests {
             t=20    order r1 ann            -> ordered until 1300
             t=1299  tick                    -> nothing
             t=1300  tick                    -> r1 expired
-            t=1301  order! r1 ann           -> hold_expired
+            t=1301  order! r1 ann           -> hold_expired Expired
         ",
         );
     }
@@ -68,7 +69,7 @@ mod tests {
             t=0     reserve r1 ann 1   -> held until 1000
             t=1     reserve r2 bob 1   -> waiting 1
             t=2     order! r2 bob      -> still_waiting
-            t=1000  order! r1 ann      -> hold_expired, r1 expired, r2 held until 2000
+            t=1000  order! r1 ann      -> hold_expired Expired, r1 expired, r2 held until 2000
             t=1000  order r2 bob       -> ordered until 2000
         ",
         );

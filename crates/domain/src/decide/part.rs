@@ -20,15 +20,16 @@ pub(super) fn hold(
     now: Timestamp,
 ) -> Result<Decision, Rejection> {
     if let Some(part) = item.bundled().part_of(bundle) {
-        return match item.reservation(part).map(|found| &found.state) {
-            Some(ReservationState::Part) => Ok(Decision::AlreadySo(AlreadySo::Part(part))),
+        let found = item.reservation(part).ok_or(Rejection::NotFound)?;
+        return match item.ended(found) {
+            None => Ok(Decision::AlreadySo(AlreadySo::Part(part))),
             // Given up before it was asked for: whoever asks now is late.
-            _ => Err(Rejection::HoldExpired),
+            Some(ended) => Err(Rejection::HoldExpired { ended }),
         };
     }
     admit(item, customer, quantity, now)?;
     if !is_free_for_newcomers(item, quantity) {
-        return Err(shortage(item));
+        return Err(shortage(item, quantity));
     }
     let reservation = Ordinal(item.reservation_count());
     Ok(accept(Event::PartHeld { reservation, customer: customer.clone(), quantity, bundle }))
@@ -97,7 +98,7 @@ mod tests {
             t=1     reserve r2 bob 1          -> waiting 1
             t=2     part! b2 cyd 1            -> sold_out
             t=3     settle r1 b1 abandoned    -> cancelled, r2 held until 1003
-            t=4     part! b1 ann 1            -> hold_expired
+            t=4     part! b1 ann 1            -> hold_expired Cancelled
         ",
         );
     }

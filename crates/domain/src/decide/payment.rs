@@ -79,13 +79,15 @@ pub(super) fn offer(item: &Item, reservation: Ordinal, offer: &Offer) -> Result<
         }
         ReservationState::Held(_) => Err(Rejection::NotFound),
         ReservationState::Confirmed(_) => Err(Rejection::HoldAlreadyUsed),
-        ReservationState::Waiting if item.ended(found).is_none() => Err(Rejection::StillWaiting),
         // Who waited when the sale closed has lapsed.
         ReservationState::Waiting
         | ReservationState::Part
         | ReservationState::Cancelled(_)
         | ReservationState::Expired(_)
-        | ReservationState::Lapsed(_) => Err(Rejection::HoldExpired),
+        | ReservationState::Lapsed(_) => match item.ended(found) {
+            Some(ended) => Err(Rejection::HoldExpired { ended }),
+            None => Err(Rejection::StillWaiting),
+        },
     }
 }
 

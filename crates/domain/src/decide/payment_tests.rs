@@ -141,7 +141,7 @@ fn each_rung_of_the_ladder_gives_late_money_back_once() {
         t=1001  cancel r2 bob           -> cancelled
         t=1002  report r2 e2 p2 500     -> refund_due
         t=1003  report r1 e3 p3 500     -> honoured, closed
-        t=1004  order! r2 bob           -> hold_expired
+        t=1004  order! r2 bob           -> hold_expired Cancelled
     ",
     );
 }
@@ -299,7 +299,7 @@ fn an_opportunity_is_shown_while_it_can_be_used() {
         t=2     order r1 ann            -> ordered until 1000
         t=3     offer r1 p1             -> ordered until 1000
         t=4     offer r1 p1             -> ordered until 1000
-        t=1000  offer! r1 p2            -> hold_expired, r1 expired
+        t=1000  offer! r1 p2            -> hold_expired Expired, r1 expired
     ",
     );
 }
@@ -328,7 +328,7 @@ fn no_payment_is_offered_to_those_who_waited_when_the_sale_closed() {
         t=1     reserve r2 bob 1        -> waiting 1
         t=2     offer! r2 p1            -> still_waiting
         t=3     close                   -> closed
-        t=4     offer! r2 p1            -> hold_expired
+        t=4     offer! r2 p1            -> hold_expired Lapsed(SaleClosed)
     ",
     );
 }

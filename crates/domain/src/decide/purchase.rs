@@ -21,7 +21,7 @@ pub(super) fn decide(
 ) -> Result<Event, Rejection> {
     admit(item, customer, quantity, now)?;
     if !is_free_for_newcomers(item, quantity) {
-        return Err(shortage(item));
+        return Err(shortage(item, quantity));
     }
     let price = item.price_of(quantity);
     if amount.is_some_and(|amount| amount != price) {

@@ -105,7 +105,7 @@ mod tests {
             t=0     reserve! ann 9     -> sale_not_started
             t=1     open               -> open
             t=2     reserve! ann 3     -> quantity_above_maximum 2
-            t=3     reserve! ann 2     -> insufficient_stock 1
+            t=3     reserve! ann 2     -> insufficient_stock 1 for good
             t=4     reserve r1 ann 1   -> held until 120004
             t=5     pause              -> paused
             t=6     reserve! ann 9     -> sale_paused
@@ -121,7 +121,7 @@ mod tests {
             "
             item    stock=2 per_order=3 limit=3
             t=0     reserve r1 ann 2       -> held until 120000
-            t=1     reserve! bob 3         -> insufficient_stock 0
+            t=1     reserve! bob 3         -> insufficient_stock 0 for good
             t=2     reserve r2 bob 2       -> waiting 1
         ",
         );

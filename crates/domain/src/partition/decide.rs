@@ -121,10 +121,11 @@ fn place_order(partition: &Partition, claim: &BundleClaim, amount: Option<Money>
         BundleState::Held(_) | BundleState::Confirmed(_) => {
             return Ok(PartitionDecision::AlreadySo(SoAlready::Order(bundle)));
         }
-        BundleState::Cancelled(_) | BundleState::Expired(_) => return Err(Rejection::HoldExpired),
+        BundleState::Cancelled(_) => return Err(Rejection::HoldExpired { ended: EndedAs::Cancelled }),
+        BundleState::Expired(_) => return Err(Rejection::HoldExpired { ended: EndedAs::Expired }),
     };
     if now >= hold.deadline {
-        return Err(Rejection::HoldExpired);
+        return Err(Rejection::HoldExpired { ended: EndedAs::Expired });
     }
     let release_at = hold.deadline.plus(found.held.terms.grace);
     let placed =
@@ -208,7 +209,8 @@ fn show_offer(partition: &Partition, bundle: BundleId, offer: &Offer) -> Decided
         }
         BundleState::Held(_) => Err(Rejection::NotFound),
         BundleState::Confirmed(_) => Err(Rejection::HoldAlreadyUsed),
-        BundleState::Cancelled(_) | BundleState::Expired(_) => Err(Rejection::HoldExpired),
+        BundleState::Cancelled(_) => Err(Rejection::HoldExpired { ended: EndedAs::Cancelled }),
+        BundleState::Expired(_) => Err(Rejection::HoldExpired { ended: EndedAs::Expired }),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::identity::{BundleId, ItemKey};
 use crate::ids::{CaptureNo, Ordinal};
 use crate::item::Item;
 use crate::limits::TURN_BATCH;
-use crate::rejection::Rejection;
+use crate::rejection::{EndedAs, Rejection};
 use crate::time::{DurationMs, Timestamp};
 use crate::views::{Answer, Body, Judgement, Origin, PaymentVerdict};
 
@@ -75,7 +75,9 @@ impl<'p> PartitionTurn<'p> {
             self.end_if_due(bundle);
         }
         let outcome = match decide(self.partition, request, self.now) {
-            Ok(PartitionDecision::Accept(_)) if self.is_abandoned(&request.command) => Err(Rejection::HoldExpired),
+            Ok(PartitionDecision::Accept(_)) if self.is_abandoned(&request.command) => {
+                Err(Rejection::HoldExpired { ended: EndedAs::Cancelled })
+            }
             Ok(PartitionDecision::Accept(events)) => {
                 let answer = self.accept(events, request);
                 self.happen_what_is_due();
