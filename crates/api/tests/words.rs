@@ -94,4 +94,7 @@ async fn a_customer_who_has_enough_is_told_how_many_that_is() {
          asked for would have more",
     );
     check(&refused, ["409 customer_limit_reached", "never", words]);
+    let odd = shop.read("two words", "/v1/customers/me/reservations").await;
+    let words = "X-Customer-Id must be printable ASCII without spaces; it has ' '";
+    check(&odd, ["401 unauthenticated", "never", words]);
 }

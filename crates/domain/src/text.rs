@@ -19,15 +19,15 @@ pub enum TextError {
         len: usize,
     },
     /// A character that is not allowed in this kind of text.
-    #[error("{allowed}; {found:?} is not allowed here")]
+    #[error("{allowed}; it has {found:?}")]
     Character {
-        /// What is allowed, in words.
+        /// What it has to be, in words that begin with "must".
         allowed: &'static str,
         /// The first character that is not.
         found: char,
     },
     /// A word that means something else.
-    #[error("{word:?} is reserved")]
+    #[error("must not be {word:?}, which is reserved")]
     Reserved {
         /// The word.
         word: &'static str,
@@ -90,7 +90,7 @@ text!(
     |text| check(
         text,
         SKU_BYTES_MAX,
-        "use a-z, 0-9, and after the first character also . _ -",
+        "must be of a-z and 0-9, and after the first character also of . _ -",
         |at, c| matches!(c, 'a'..='z' | '0'..='9') || (at > 0 && matches!(c, '.' | '_' | '-')),
     )
 );
@@ -101,40 +101,40 @@ text!(
     |text| if text == "me" {
         Err(TextError::Reserved { word: "me" })
     } else {
-        check(text, CUSTOMER_ID_BYTES_MAX, "use printable ASCII characters other than space", |_, c| c.is_ascii_graphic())
+        check(text, CUSTOMER_ID_BYTES_MAX, "must be printable ASCII without spaces", |_, c| c.is_ascii_graphic())
     }
 );
 
 text!(
     /// What an item is called for people, at most 200 bytes.
     ItemName,
-    |text| check(text, NAME_BYTES_MAX, "control characters do not belong in a name", |_, c| !c.is_control())
+    |text| check(text, NAME_BYTES_MAX, "must have no control characters", |_, c| !c.is_control())
 );
 
 text!(
     /// Why an operator did something, at most 500 bytes.
     Reason,
-    |text| check(text, REASON_BYTES_MAX, "control characters do not belong in a reason", |_, c| !c.is_control())
+    |text| check(text, REASON_BYTES_MAX, "must have no control characters", |_, c| !c.is_control())
 );
 
 text!(
     /// The id a provider, or a backend that charged by itself, gives to one payment.
     PaymentId,
-    |text| check(text, PROVIDER_ID_BYTES_MAX, "use printable ASCII characters other than space", |_, c| c
+    |text| check(text, PROVIDER_ID_BYTES_MAX, "must be printable ASCII without spaces", |_, c| c
         .is_ascii_graphic())
 );
 
 text!(
     /// The id a provider gives to one report (a webhook event).
     ProviderEventId,
-    |text| check(text, PROVIDER_ID_BYTES_MAX, "use printable ASCII characters other than space", |_, c| c
+    |text| check(text, PROVIDER_ID_BYTES_MAX, "must be printable ASCII without spaces", |_, c| c
         .is_ascii_graphic())
 );
 
 text!(
     /// The id a provider gives to a refund it has made.
     RefundReference,
-    |text| check(text, PROVIDER_ID_BYTES_MAX, "use printable ASCII characters other than space", |_, c| c
+    |text| check(text, PROVIDER_ID_BYTES_MAX, "must be printable ASCII without spaces", |_, c| c
         .is_ascii_graphic())
 );
 
@@ -164,6 +164,23 @@ mod tests {
         for bad in ["", "-a", ".a", "iPhone", "a b", "é", &"a".repeat(64)] {
             assert!(Sku::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_text_reads_on_from_its_name() {
+        let said = |error: TextError| format!("X-Customer-Id {error}");
+        for (text, words) in [
+            ("two words", "X-Customer-Id must be printable ASCII without spaces; it has ' '"),
+            ("me", "X-Customer-Id must not be \"me\", which is reserved"),
+            ("", "X-Customer-Id must not be empty"),
+        ] {
+            assert_eq!(CustomerId::parse(text).map_err(said), Err(words.to_owned()));
+        }
+        let wrong = Sku::parse("Lamp").map_err(|error| error.to_string());
+        assert_eq!(
+            wrong,
+            Err("must be of a-z and 0-9, and after the first character also of . _ -; it has 'L'".to_owned())
+        );
     }
 
     #[test]

@@ -10,6 +10,7 @@ use core::fmt::Display;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
+use serde_json::error::Category;
 
 /// A request's body, read and not looked at yet.
 pub(crate) struct JsonBody(Bytes);
@@ -51,9 +52,18 @@ impl JsonBody {
 }
 
 fn not_json(error: &serde_json::Error) -> Problem {
-    Problem::new(Code::MalformedRequest, format!("the body is not JSON: {error}"))
-        .with("line", error.line())
-        .with("column", error.column())
+    let detail = match error.classify() {
+        // JSON, but not of one meaning: what our reader refuses by itself.
+        Category::Data => format!("the body is refused: {error}"),
+        // The parser's word for anything that begins like null, true or false.
+        Category::Io | Category::Syntax | Category::Eof => {
+            format!(
+                "the body cannot be read as JSON: {}",
+                error.to_string().replace("expected ident", "expected a value")
+            )
+        }
+    };
+    Problem::new(Code::MalformedRequest, detail).with("line", error.line()).with("column", error.column())
 }
 
 impl FromRequest<SharedApp> for JsonBody {
@@ -168,6 +178,15 @@ mod tests {
         for bad in ["", "text/json", "application/x-www-form-urlencoded", "json", "application/jsonp"] {
             assert!(!is_json(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_body_that_is_refused_is_not_said_to_be_no_json_if_it_is() {
+        let said = |body: &[u8]| JsonBody::of(body).read(|_| Ok(())).map_err(|problem| problem.detail().to_owned());
+        let twice = "the body is refused: \"quantity\" is given twice at line 1 column 24";
+        assert_eq!(said(b"{\"quantity\":1,\"quantity\":2}"), Err(twice.to_owned()));
+        let no_json = "the body cannot be read as JSON: expected a value at line 1 column 2";
+        assert_eq!(said(b"not json"), Err(no_json.to_owned()));
     }
 
     #[tokio::test]

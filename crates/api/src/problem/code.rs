@@ -78,7 +78,7 @@ macro_rules! codes {
 
 codes! {
     MalformedRequest "malformed_request" BAD_REQUEST Never "Malformed request"
-        "The body is not JSON, or a header is not what it should be."
+        "The body cannot be read as JSON, has a name twice, or a header is not what it should be."
         "Mend the request; the detail says where it broke."
     IdempotencyKeyMissing "idempotency_key_missing" BAD_REQUEST Never "Idempotency key missing"
         "This request changes something and came without an Idempotency-Key header."

@@ -34,6 +34,11 @@ impl Place<'_> {
     }
 }
 
+/// A number as JSON writes it: whoever reads it has written it so.
+fn as_json(number: f64) -> String {
+    serde_json::Number::from_f64(number).map_or_else(|| number.to_string(), |number| number.to_string())
+}
+
 impl<'n> Node<'n> {
     /// A whole body.
     pub(crate) fn root(json: &'n Json<'n>) -> Self {
@@ -82,7 +87,7 @@ impl<'n> Node<'n> {
                 Ok(number) if range.contains(&number) => return Some(number),
                 _ => number.to_string(),
             },
-            Json::Fraction(number) => format!("{number:e}"),
+            Json::Fraction(number) => as_json(*number),
             other => other.kind().to_owned(),
         };
         self.wrong(report, format!("{wanted}; got {found}"))
@@ -95,7 +100,7 @@ impl<'n> Node<'n> {
                 Ok(number) if number.unsigned_abs() <= most.unsigned_abs() => Some(number),
                 _ => self.wrong(report, format!("{what} is a whole number from -{most} to {most}; got {number}")),
             },
-            Json::Fraction(number) => self.wrong(report, format!("{what} is a whole number; got {number:e}")),
+            Json::Fraction(number) => self.wrong(report, format!("{what} is a whole number; got {}", as_json(*number))),
             other => self.wrong(report, format!("{what} is a whole number; got {}", other.kind())),
         }
     }
@@ -234,8 +239,11 @@ impl Object<'_> {
         for (name, _) in self.members {
             if !known.contains(&name.as_ref()) {
                 let place = Place::Member { of: &self.place, name };
-                let known = if known.is_empty() { "none is known here".to_owned() } else { known.join(", ") };
-                report.at(&place.pointer(), format!("unknown field; known: {known}"));
+                let detail = match known {
+                    [] => "unknown field; nothing is to be said here".to_owned(),
+                    known => format!("unknown field; known: {}", known.join(", ")),
+                };
+                report.at(&place.pointer(), detail);
             }
         }
     }

@@ -158,10 +158,11 @@ mod tests {
             ("0", "0"),
             ("-1", "-1"),
             ("1001", "1001"),
-            ("1.5", "1.5e0"),
-            ("1.0", "1e0"),
-            ("1e99", "1e99"),
-            ("18446744073709551616", "1.8446744073709552e19"),
+            ("1.5", "1.5"),
+            ("9.99", "9.99"),
+            ("1.0", "1.0"),
+            ("1e99", "1e+99"),
+            ("18446744073709551616", "1.8446744073709552e+19"),
             ("\"1\"", "a text"),
             ("true", "a boolean"),
             ("[1]", "an array"),
@@ -183,6 +184,9 @@ mod tests {
              /a~1b~0c: unknown field; known: quantity, waitlist"
         );
         assert_eq!(faults("[]"), ": must be an object, not an array");
+        let nothing = nothing(&serde_json::from_str("{\"x\":1}").expect("JSON")).expect_err("a member");
+        let said = nothing.fact("errors").and_then(|errors| errors.pointer("/0/detail")).and_then(|said| said.as_str());
+        assert_eq!(said, Some("unknown field; nothing is to be said here"));
     }
 
     #[test]
