@@ -156,6 +156,8 @@ async fn forged_stale_and_truncated_webhooks_are_refused_and_leave_nothing() {
     let other = WebhookSecret::parse("another-secret-0123456789").unwrap();
     let past = Timestamp::from_millis(shop.engine.now().as_millis() - 301_000);
     let stale = sign(&WebhookSecret::parse(SECRET).unwrap(), past, text.as_bytes());
+    let words = send(&shop, &text, &stale).await.text("detail");
+    assert!(words.starts_with("the webhook was signed 30") && words.contains(" s ago;"), "{words}");
     for (body, signature) in [
         (text.clone(), sign(&other, shop.engine.now(), text.as_bytes())),
         (text.clone(), stale),
@@ -191,8 +193,9 @@ async fn a_webhook_that_is_not_about_an_order_of_ours_is_taken_and_changes_nothi
     let heard = send(&shop, &broken, &signed(&shop, &broken)).await;
     assert_eq!(heard.problem(), "422 validation_failed");
     assert_eq!(heard.body.pointer("/errors/0/pointer"), Some(&json!("/amount")));
-    let heard = send(&shop, "{", &signed(&shop, "{")).await;
+    let heard = send(&shop, "not json", &signed(&shop, "not json")).await;
     assert_eq!(heard.problem(), "400 malformed_request");
+    assert_eq!(heard.text("detail"), "the body is not JSON: it goes wrong at line 1, column 2");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use domain::identity::OrderId;
 use domain::payment::{PaymentReport, Provider};
 use domain::text::{PaymentId, ProviderEventId};
 use domain::time::Timestamp;
+use serde_json::error::Category;
 use std::borrow::Cow;
 
 /// A webhook as it came.
@@ -66,7 +67,13 @@ impl InboundError {
     }
 
     fn not_json(error: &serde_json::Error) -> Self {
-        Self::body("", format!("is not the JSON that is expected here: {error}"))
+        let problem = match error.classify() {
+            Category::Data => format!("is not what this provider is known to send: {error}"),
+            Category::Io | Category::Syntax | Category::Eof => {
+                format!("is not JSON: it goes wrong at line {}, column {}", error.line(), error.column())
+            }
+        };
+        Self::body("", problem)
     }
 }
 

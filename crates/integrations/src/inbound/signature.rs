@@ -65,11 +65,20 @@ pub enum SignatureError {
     /// The header is not what it should be.
     #[error("the signature header is not of the form t=<unix seconds>,v1=<hex>: {0}")]
     Malformed(&'static str),
-    /// It was signed too long ago, or in the future.
-    #[error("the webhook was signed {apart_s} s from now; at most {TOLERANCE_S} s are allowed. It may be a recording")]
+    /// It was signed too long ago.
+    #[error("the webhook was signed {age_s} s ago; at most {TOLERANCE_S} s are allowed. It may be a recording")]
     Stale {
+        /// How long ago.
+        age_s: u64,
+    },
+    /// By our clock it was signed in the future.
+    #[error(
+        "the webhook was signed {ahead_s} s ahead of the clock here; at most {TOLERANCE_S} s are allowed. \
+         Compare the clocks of both sides"
+    )]
+    Ahead {
         /// How far from now.
-        apart_s: u64,
+        ahead_s: u64,
     },
     /// No secret that is configured makes any of the signatures given.
     #[error("the signature was made with another secret, or for another body")]
@@ -93,9 +102,13 @@ pub fn sign(secret: &WebhookSecret, at: Timestamp, body: &[u8]) -> String {
 /// [`SignatureError`].
 pub fn verify(secrets: &[WebhookSecret], header: &str, body: &[u8], now: Timestamp) -> Result<(), SignatureError> {
     let (seconds, signatures) = parse(header)?;
-    let apart_s = seconds.abs_diff(now.as_millis() / 1_000);
-    if apart_s > TOLERANCE_S {
-        return Err(SignatureError::Stale { apart_s });
+    let now = now.as_millis() / 1_000;
+    let (age_s, ahead_s) = (now.saturating_sub(seconds), seconds.saturating_sub(now));
+    if age_s > TOLERANCE_S {
+        return Err(SignatureError::Stale { age_s });
+    }
+    if ahead_s > TOLERANCE_S {
+        return Err(SignatureError::Ahead { ahead_s });
     }
     let mut is_genuine = false;
     for secret in secrets {
@@ -192,6 +205,12 @@ mod tests {
         for (now, fine) in [(700, true), (1_300, true), (699, false), (1_301, false)] {
             assert_eq!(verify(&secrets, &header, BODY, at(now)).is_ok(), fine, "at {now}");
         }
+        let said = |now| verify(&secrets, &header, BODY, at(now)).map_err(|error| error.to_string());
+        let old = "the webhook was signed 9000 s ago; at most 300 s are allowed. It may be a recording";
+        assert_eq!(said(10_000), Err(old.to_owned()));
+        let ahead = "the webhook was signed 301 s ahead of the clock here; at most 300 s are allowed. \
+                     Compare the clocks of both sides";
+        assert_eq!(said(699), Err(ahead.to_owned()));
     }
 
     #[test]
