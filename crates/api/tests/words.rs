@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Ask, Heard, Shop};
+use common::{Ask, Heard, OPERATOR, SERVICE, Shop, ask, bearer};
 use serde_json::{Value, json};
 
 /// Checks code, advice and words of a refusal.
@@ -97,4 +97,55 @@ async fn a_customer_who_has_enough_is_told_how_many_that_is() {
     let odd = shop.read("two words", "/v1/customers/me/reservations").await;
     let words = "X-Customer-Id must be printable ASCII without spaces; it has ' '";
     check(&odd, ["401 unauthenticated", "never", words]);
+}
+
+#[tokio::test]
+async fn whoever_shows_no_token_or_another_is_told_so_and_where_the_right_one_lies() {
+    let shop = Shop::open().await;
+    shop.item("lamp", 5, json!({})).await;
+    let wrong = bearer("another-token-0123456789");
+    for (shown, words) in [
+        (None, "none is shown (Authorization: Bearer …)"),
+        (Some(wrong.as_str()), "another one is shown"),
+        (Some("Basic b3BlcmF0b3I6"), "Authorization is not one Bearer token"),
+    ] {
+        let with = |asked: Ask| match shown {
+            Some(shown) => asked.header("Authorization", shown),
+            None => asked,
+        };
+        let operator = ask(shop.admin, with(Ask::new("GET", "/v1/admin/items"))).await;
+        let detail = format!(
+            "this needs the operator token, and {words}; it lies in the file admin-token of the server's data \
+             directory, unless one is configured"
+        );
+        check(&operator, ["401 unauthenticated", "never", &detail]);
+        let buy = Ask::new("POST", "/v1/items/lamp/purchases").customer("ann").fresh_key();
+        let service = shop.ask(with(buy).json(&json!({ "quantity": 1 }))).await;
+        let detail = format!(
+            "only a backend with the service token may report money, and {words}; it lies in the file service-token \
+             of the server's data directory, unless one is configured"
+        );
+        check(&service, ["403 forbidden", "never", &detail]);
+        assert!(!operator.raw.contains(OPERATOR) && !service.raw.contains(SERVICE));
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_at_the_wrong_address_is_sent_to_the_other_one() {
+    let shop = Shop::open().await;
+    let detail = |heard: &Heard| {
+        assert_eq!(heard.problem(), "404 not_found");
+        heard.text("detail")
+    };
+    let operators = "operators are served at another address than this one: ask the admin listener";
+    for path in ["/v1/admin", "/v1/admin/items", "/v1/admin/nothing"] {
+        assert_eq!(detail(&shop.read("ann", path).await), operators);
+    }
+    let customers = "customers and their backends are served at another address than this one: ask the public listener";
+    assert_eq!(detail(&ask(shop.admin, Ask::new("GET", "/v1/items")).await), customers);
+    let nothing = "There is nothing here, or it belongs to somebody else.";
+    assert_eq!(detail(&shop.read("ann", "/v1/administrators").await), nothing);
+    for path in ["/v1/admin/nothing", "/nothing"] {
+        assert_eq!(detail(&ask(shop.admin, Ask::new("GET", path)).await), nothing);
+    }
 }

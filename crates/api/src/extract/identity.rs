@@ -16,6 +16,12 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 /// Where the gateway says who the customer is.
 const CUSTOMER_HEADER: HeaderName = HeaderName::from_static("x-customer-id");
 
+/// Where operators find their token.
+const ADMIN_TOKEN_PLACE: &str = "the file admin-token of the server's data directory, unless one is configured";
+
+/// Where backends find theirs.
+const SERVICE_TOKEN_PLACE: &str = "the file service-token of the server's data directory, unless one is configured";
+
 /// The customer who asks.
 pub(crate) struct Customer(pub(crate) CustomerId);
 
@@ -62,6 +68,15 @@ fn bearer(parts: &Parts) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
+/// What is wrong with the token that a caller shows where another is needed. It says no more than the caller knows.
+fn shown_instead(parts: &Parts) -> &'static str {
+    match (bearer(parts), parts.headers.contains_key(AUTHORIZATION)) {
+        (Some(_), _) => "another one is shown",
+        (None, true) => "Authorization is not one Bearer token",
+        (None, false) => "none is shown (Authorization: Bearer …)",
+    }
+}
+
 fn is_operator(parts: &Parts, app: &App) -> bool {
     bearer(parts).is_some_and(|shown| app.config.operator_token.is(shown))
 }
@@ -87,7 +102,8 @@ impl FromRequestParts<SharedApp> for Operator {
         } else if shows_service_token(parts, app) {
             Err(Problem::new(Code::Forbidden, "the service token does not make an operator"))
         } else {
-            Err(unauthenticated("this needs the operator token (Authorization: Bearer …)"))
+            let shown = shown_instead(parts);
+            Err(unauthenticated(format!("this needs the operator token, and {shown}; it lies in {ADMIN_TOKEN_PLACE}")))
         }
     }
 }
@@ -100,7 +116,11 @@ impl FromRequestParts<SharedApp> for Service {
         if trusted_gateway || shows_service_token(parts, app) || is_operator(parts, app) {
             Ok(Self)
         } else {
-            Err(Problem::new(Code::Forbidden, "only a backend with the service token may report money"))
+            let shown = shown_instead(parts);
+            let detail = format!(
+                "only a backend with the service token may report money, and {shown}; it lies in {SERVICE_TOKEN_PLACE}"
+            );
+            Err(Problem::new(Code::Forbidden, detail))
         }
     }
 }

@@ -16,8 +16,11 @@ pub(crate) mod reservations;
 mod webhooks;
 
 use crate::app::SharedApp;
+use crate::extract::path::not_found;
+use crate::problem::{Code, Problem};
 use axum::Router;
 use axum::routing::{delete, get, post};
+use http::Uri;
 
 /// What customers and their backends reach.
 pub(crate) fn public(app: SharedApp) -> Router {
@@ -40,6 +43,7 @@ pub(crate) fn public(app: SharedApp) -> Router {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/problems/{code}", get(problems::page))
+        .fallback(nothing_for_customers)
         .with_state(app)
 }
 
@@ -68,5 +72,27 @@ pub(crate) fn admin(app: SharedApp) -> Router {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready_in_words))
         .route("/problems/{code}", get(problems::page))
+        .fallback(nothing_for_operators)
         .with_state(app)
+}
+
+/// Whether a path is one of operators.
+fn is_of_operators(uri: &Uri) -> bool {
+    uri.path().strip_prefix("/v1/admin").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+async fn nothing_for_customers(uri: Uri) -> Problem {
+    if is_of_operators(&uri) {
+        return not_found("operators are served at another address than this one: ask the admin listener");
+    }
+    not_found(Code::NotFound.meaning())
+}
+
+async fn nothing_for_operators(uri: Uri) -> Problem {
+    if uri.path().starts_with("/v1/") && !is_of_operators(&uri) {
+        return not_found(
+            "customers and their backends are served at another address than this one: ask the public listener",
+        );
+    }
+    not_found(Code::NotFound.meaning())
 }
