@@ -6,7 +6,9 @@ mod common;
 
 use common::{Ask, Heard, Shop};
 use domain::payment::Provider;
+use domain::text::PaymentId;
 use domain::time::Timestamp;
+use engine::ports::{PaymentPage, Pressed, Promised};
 use integrations::inbound::{Inboxes, WebhookSecret, sign};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -196,6 +198,29 @@ async fn a_webhook_that_is_not_about_an_order_of_ours_is_taken_and_changes_nothi
     let heard = send(&shop, "not json", &signed(&shop, "not json")).await;
     assert_eq!(heard.problem(), "400 malformed_request");
     assert_eq!(heard.text("detail"), "the body is not JSON: it goes wrong at line 1, column 2");
+}
+
+/// A provider's page whose customers all pay.
+struct Generous;
+
+impl PaymentPage for Generous {
+    fn press<'a>(&'a self, _: &'a PaymentId) -> Promised<'a, Pressed> {
+        Box::pin(async { Pressed::Charged })
+    }
+}
+
+#[tokio::test]
+async fn a_payment_link_opened_in_a_browser_shows_a_button_that_pays() {
+    let shop = Shop::open_with(|config| config.payment_page = Some(Arc::new(Generous))).await;
+    let page = shop.ask(Ask::new("GET", "/simulated/pay/pay-1").header("Accept", "text/html")).await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    assert!(page.raw.contains("<form method=\"post\"><button>Pay</button></form>"), "{}", page.raw);
+    let form = Ask::new("POST", "/simulated/pay/pay-1").header("Content-Type", "application/x-www-form-urlencoded");
+    let pressed = shop.ask(form.text("")).await;
+    assert_eq!((pressed.status, pressed.text("status")), (200, "charged".to_owned()));
+    assert_eq!(shop.ask(Ask::new("GET", "/simulated/pay/no%20name")).await.problem(), "404 not_found");
+    let without = Shop::open().await;
+    assert_eq!(without.ask(Ask::new("GET", "/simulated/pay/pay-1")).await.problem(), "404 not_found");
 }
 
 #[tokio::test]

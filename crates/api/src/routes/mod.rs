@@ -36,7 +36,7 @@ pub(crate) fn public(app: SharedApp) -> Router {
         .route("/v1/orders", post(orders::place))
         .route("/v1/orders/{id}", get(orders::read))
         .route("/v1/orders/{id}/confirm", post(orders::confirm))
-        .route("/simulated/pay/{payment}", post(payment_page::press))
+        .route("/simulated/pay/{payment}", get(payment_page::show).post(payment_page::press))
         .route("/v1/payments/webhooks/{provider}", post(webhooks::take))
         .route("/v1/customers/{customer}/reservations", get(customers::reservations))
         .route("/v1/customers/{customer}/orders", get(customers::orders))
