@@ -51,7 +51,8 @@ impl Engine {
         let named = order.reservation().item().partition();
         let partition = self.partition(named).or_else(|| self.partition(domain::ids::PartitionNo(0)));
         let partition = partition.ok_or(SubmitError::NotOwner)?;
-        partition.record_unmatched(order, report).await?;
-        Ok(Reported::Unmatched)
+        let judgement = partition.record_unmatched(order, report).await?;
+        // What could not be written down is not taken: its provider has to hear so.
+        Ok(if judgement.outcome.is_ok() { Reported::Unmatched } else { Reported::Judged(judgement) })
     }
 }
