@@ -24,14 +24,24 @@ pub struct Anchor {
 
 /// Damage: from this record on, and for what was acknowledged, the log says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("record {record} of log {log} is damaged: {fault}")]
+#[error("{}", in_words(log, *record, fault))]
 pub struct Damage {
     /// The log's id in hexadecimal.
     pub log: String,
-    /// The record's place in the log.
+    /// The record's place in the log; 0 where it is the anchor that is damaged.
     pub record: u64,
+    /// The record that the log had durably reached, if its anchor tells.
+    pub known: Option<u64>,
     /// What is wrong.
     pub fault: Fault,
+}
+
+fn in_words(log: &str, record: u64, fault: &Fault) -> String {
+    match fault {
+        Fault::Anchor => format!("log {log} cannot be judged: {fault}"),
+        Fault::Newer { .. } => format!("record {record} of log {log} cannot be read: {fault}"),
+        _ => format!("record {record} of log {log} is damaged: {fault}"),
+    }
 }
 
 /// What one log held.
@@ -114,14 +124,16 @@ impl Chain {
         let log = hex(&self.log_id.unwrap_or_default());
         let next = self.number + 1;
         // Without an anchor everything counts as acknowledged.
-        let known = self.anchor.map_or(u64::MAX, |anchor| anchor.record);
+        let reached = self.anchor.map(|anchor| anchor.record);
+        let known = reached.unwrap_or(u64::MAX);
+        let damage = |fault| Damage { log: log.clone(), record: next, known: reached, fault };
         let is_short = self.anchor.is_some() && self.whole.record < known;
         let torn = match fault {
             // A newer program's record is no tear: cutting there would lose what it wrote.
             Some(fault) if next <= known || is_short || matches!(fault, Fault::Newer { .. }) => {
-                return Err(Damage { log, record: next, fault });
+                return Err(damage(fault));
             }
-            None if is_short => return Err(Damage { log, record: next, fault: Fault::Missing }),
+            None if is_short => return Err(damage(Fault::Missing)),
             Some(fault) => Some(Torn { record: next, why: fault.to_string() }),
             None => None,
         };

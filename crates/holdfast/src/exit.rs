@@ -64,13 +64,18 @@ impl Failure {
         Self { exit, error: error.into() }
     }
 
-    /// What is printed: what happened, then one line for each cause.
+    /// What is printed: what happened, then one line for each cause that the words before do not tell already.
     pub(crate) fn in_words(&self) -> String {
-        let mut chain = self.error.chain();
-        let mut words = format!("holdfast: {}", chain.next().map(ToString::to_string).unwrap_or_default());
-        for cause in chain {
+        let mut chain = self.error.chain().map(ToString::to_string);
+        let mut told = chain.next().unwrap_or_default();
+        let mut words = format!("holdfast: {told}");
+        for cause in chain.filter(|cause| !cause.is_empty()) {
+            if told.contains(&cause) {
+                continue;
+            }
             words.push_str("\n  because: ");
-            words.push_str(&cause.to_string().replace('\n', "\n    "));
+            words.push_str(&cause.replace('\n', "\n    "));
+            told = cause;
         }
         words
     }
@@ -92,6 +97,13 @@ mod tests {
         let cause: Result<(), std::io::Error> = Err(std::io::Error::other("no space left"));
         let failure = Failure::from(cause.context("the token cannot be stored").expect_err("it is refused"));
         assert_eq!(failure.in_words(), "holdfast: the token cannot be stored\n  because: no space left");
+    }
+
+    #[test]
+    fn a_cause_that_was_told_already_is_not_told_again() {
+        let cause: Result<(), std::io::Error> = Err(std::io::Error::other("no space left"));
+        let failure = Failure::from(cause.context("could not copy db: no space left. Make room").expect_err("refused"));
+        assert_eq!(failure.in_words(), "holdfast: could not copy db: no space left. Make room");
     }
 
     #[test]

@@ -159,6 +159,32 @@ fn nonsense_on_the_command_line_ends_with_2_and_help_with_0() {
 }
 
 #[test]
+fn an_audit_of_what_is_no_data_directory_and_one_without_room_say_what_to_do() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let output = run(&format!("audit {}", dir.path().display()));
+    check(&output, 1, &["is no data directory", "Give the directory"]);
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("because:"), "once is enough");
+    let nowhere = dir.path().join("nowhere");
+    let output = holdfast(&format!("audit {}", dir.path().display())).env("TMPDIR", &nowhere).output();
+    check(&output.expect("the program runs"), 1, &["could not make a directory in", "TMPDIR"]);
+}
+
+#[test]
+fn an_audit_of_a_copy_that_lacks_what_was_acknowledged_says_where_and_what_to_do() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data_dir, aside) = (dir.path().join("data"), dir.path().join("aside"));
+    Server::start(&data_dir).signal("TERM");
+    copy(&data_dir.join("partition-000/gen-00000001"), &aside);
+    Server::start(&data_dir).signal("TERM");
+    let generation = data_dir.join("partition-000/gen-00000001");
+    std::fs::remove_dir_all(&generation).expect("it is there");
+    copy(&aside, &generation);
+    let place = format!("where: {}", generation.display());
+    let words = ["it is missing", &place, "what it means:", "what to do:", "restore the latest backup"];
+    check(&run(&format!("audit {}", data_dir.display())), 4, &words);
+}
+
+#[test]
 fn a_small_demo_keeps_every_promise() {
     let line = "demo --exit --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --scale 0.1 --customers 600 --stock 80 \
                 --arrive-within-ms 100 --hold-time-ms 1000 --seed 7";

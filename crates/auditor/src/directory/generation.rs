@@ -12,14 +12,17 @@ const HEADER_BYTES: usize = 92;
 const NUMBER_AT: std::ops::Range<usize> = 24..32;
 const PAYLOAD_LENGTH_AT: std::ops::Range<usize> = 52..56;
 
+/// Where a generation's original is, and its records.
+type Read = (PathBuf, Result<Vec<Vec<u8>>, DirectoryError>);
+
 /// The records of each generation in its turn: some 40 MiB at a time.
-pub(super) fn records(
-    original: &Path,
-    copy: &Path,
-) -> Result<impl Iterator<Item = Result<Vec<Vec<u8>>, DirectoryError>> + use<>, DirectoryError> {
+pub(super) fn records(original: &Path, copy: &Path) -> Result<impl Iterator<Item = Read> + use<>, DirectoryError> {
     let names: Vec<String> = names_in(copy)?.into_iter().filter(|name| is_generation(name)).collect();
     let paths: Vec<(PathBuf, PathBuf)> = names.iter().map(|name| (original.join(name), copy.join(name))).collect();
-    Ok(paths.into_iter().map(|(original, copy)| generation(&original, &copy)))
+    Ok(paths.into_iter().map(|(original, copy)| {
+        let read = generation(&original, &copy);
+        (original, read)
+    }))
 }
 
 fn generation(original: &Path, copy: &Path) -> Result<Vec<Vec<u8>>, DirectoryError> {

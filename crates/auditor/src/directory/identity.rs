@@ -1,6 +1,7 @@
 //! `data.toml`: which logs a data directory has.
 
 use super::DirectoryError;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// The partitions' log ids, in the order of their numbers.
@@ -12,7 +13,10 @@ pub(super) struct Identity {
 impl Identity {
     pub(super) fn load(dir: &Path) -> Result<Self, DirectoryError> {
         let path = dir.join("data.toml");
-        let text = std::fs::read_to_string(&path).map_err(super::failed("read", &path))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => DirectoryError::NotADataDirectory { path: dir.to_owned() },
+            _ => super::failed("read", &path)(error),
+        })?;
         Self::parse(&text).map_err(|problem| DirectoryError::Identity { path, problem })
     }
 

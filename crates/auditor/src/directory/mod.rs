@@ -5,9 +5,12 @@
 //! hold is made again if the original changed under it.
 
 mod copy;
+mod error;
 mod generation;
 mod identity;
 mod journal;
+
+pub use error::DirectoryError;
 
 use crate::chain::{Anchor, Damage};
 use crate::record::{Bytes, Fault};
@@ -15,60 +18,10 @@ use crate::recount::{Auditor, Moment};
 use crate::report::Report;
 use copy::Copied;
 use identity::Identity;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How often a copy is made while the original goes on changing under it.
 const COPIES_MAX: usize = 5;
-
-/// Why a directory could not be audited.
-#[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
-    /// It is no data directory, or its identity was changed: name the right one.
-    #[error("{path}: {problem}")]
-    Identity {
-        /// Its identity file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
-    /// A file could not be read or copied.
-    #[error("cannot {action} {path}: {source}")]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// A generation's database does not open, neither as it is nor without its own snapshots: restore a backup.
-    #[error("the database of {path} cannot be read: {why}")]
-    Unreadable {
-        /// The generation.
-        path: PathBuf,
-        /// What the database says.
-        why: String,
-    },
-    /// A log is damaged: restore a backup.
-    #[error("{path}: {damage}")]
-    Damaged {
-        /// The partition.
-        path: PathBuf,
-        /// Where and how.
-        damage: Damage,
-    },
-}
-
-impl DirectoryError {
-    /// Whether the log itself is damaged.
-    #[must_use]
-    pub const fn is_damage(&self) -> bool {
-        match self {
-            Self::Unreadable { .. } | Self::Damaged { .. } => true,
-            Self::Identity { .. } | Self::Io { .. } => false,
-        }
-    }
-}
 
 /// Reads every log of a data directory, of a copy or a backup of one, and recounts everything.
 ///
@@ -101,18 +54,23 @@ fn copy_and_read(dir: &Path) -> Result<(Copied, Auditor), DirectoryError> {
 fn read(dir: &Path, place: &Path, identity: &Identity) -> Result<Auditor, DirectoryError> {
     let mut auditor = Auditor::default();
     for (name, log_id) in identity.partitions() {
-        let anchor = anchor(&place.join(&name).join("anchor"), log_id);
-        let damaged = |damage| DirectoryError::Damaged { path: dir.join(&name), damage };
-        let anchor = anchor
-            .ok_or_else(|| damaged(Damage { log: crate::chain::hex(&log_id), record: 0, fault: Fault::Anchor }))?;
-        let mut trouble = None;
-        let records = generation::records(&dir.join(&name), &place.join(&name))?;
-        let read = records.map_while(|read| read.map_err(|error| trouble = Some(error)).ok());
+        let original = dir.join(&name);
+        let anchor = anchor(&place.join(&name).join("anchor"), log_id).ok_or_else(|| {
+            let damage = Damage { log: crate::chain::hex(&log_id), record: 0, known: None, fault: Fault::Anchor };
+            DirectoryError::Damaged { path: original.join("anchor"), damage }
+        })?;
+        // Where reading has come to: damage shows in the generation that was read last.
+        let (mut trouble, mut at) = (None, original.clone());
+        let generations = generation::records(&original, &place.join(&name))?;
+        let read = generations.map_while(|(path, read)| {
+            at = path;
+            read.map_err(|error| trouble = Some(error)).ok()
+        });
         let logged = auditor.log(read.flatten(), Some(anchor));
         if let Some(error) = trouble {
             return Err(error);
         }
-        logged.map_err(damaged)?;
+        logged.map_err(|damage| DirectoryError::Damaged { path: at, damage })?;
     }
     Ok(auditor)
 }
