@@ -4,6 +4,9 @@ use super::{Audit, OfProvider, told};
 use crate::tables;
 use auditor::{ItemBooks, MoneySums, Promise, Report, Units};
 
+/// Items shown in the tables. A shop can have a hundred thousand.
+const ITEMS_SHOWN_MAX: usize = 50;
+
 /// What was read, the books of each item, and each promise with a verdict in words.
 pub(crate) fn render(audit: &Audit) -> String {
     let report = &audit.report;
@@ -45,59 +48,53 @@ pub(crate) fn render(audit: &Audit) -> String {
     text
 }
 
-/// The money of one item over all its currencies.
-fn money(books: &ItemBooks) -> MoneySums {
-    books.money().fold(MoneySums::default(), |mut all, (_, sums)| {
-        all.add(&sums);
-        all
-    })
+/// A row for each item, in three tables: what became of units, of reservations, and of money.
+fn books(report: &Report) -> String {
+    let items: Vec<&ItemBooks> = report.items.values().take(ITEMS_SHOWN_MAX).collect();
+    let mut text = units(&items) + &reservations(&items) + &money(&items);
+    let more = report.items.len() - items.len();
+    if more > 0 {
+        text.push_str(&format!("… and {more} more items, recounted like these; --json has the units of all.\n"));
+    }
+    text
 }
 
-/// What a row shows, and where it is found.
-type Row<B, N> = (&'static str, fn(&B) -> N);
-
-/// One column for each item.
-fn books(report: &Report) -> String {
-    let mut header = vec!["in the log"];
-    header.extend(report.items.values().map(|books| books.sku.as_str()));
+fn units(items: &[&ItemBooks]) -> String {
+    let header = ["units of", "total", "granted", "released", "sold", "held now", "most held and sold"];
     let mut table = tables::table(&header);
-    let mut row = |name: &str, value: &dyn Fn(&ItemBooks) -> String| {
-        table.add_row(std::iter::once(name.to_owned()).chain(report.items.values().map(value)));
-    };
-    let units: [Row<Units, i64>; 6] = [
-        ("units in total", |units| units.total),
-        ("granted", |units| units.granted),
-        ("released (expired, cancelled)", |units| units.released),
-        ("sold", |units| units.sold),
-        ("held now", |units| units.held),
-        ("most held and sold at once", |units| units.peak),
-    ];
-    for (name, value) in units {
-        row(name, &|books| value(&books.units).to_string());
+    for ItemBooks { sku, units, .. } in items {
+        let Units { total, granted, released, sold, held, peak, .. } = units;
+        let counts = [total, granted, released, sold, held, peak].map(ToString::to_string);
+        table.add_row([sku.clone()].into_iter().chain(counts));
     }
-    let counts: [Row<Units, u64>; 5] = [
-        ("began in line", |units| units.waited),
-        ("promoted", |units| units.promoted),
-        ("holds expired", |units| units.expired),
-        ("cancelled", |units| units.cancelled),
-        ("waited in vain", |units| units.lapsed),
-    ];
-    for (name, value) in counts {
-        row(name, &|books| value(&books.units).to_string());
-    }
-    let sums: [Row<MoneySums, i128>; 5] = [
-        ("captured, in minor units", |sums| sums.captured),
-        ("  of it paid for goods", |sums| sums.kept),
-        ("  waits for its order", |sums| sums.parked),
-        ("  is to go back", |sums| sums.due),
-        ("  has gone back", |sums| sums.refunded),
-    ];
-    for (name, value) in sums {
-        row(name, &|books| value(&money(books)).to_string());
-    }
-    row("refunds", &|books| books.refunds_and_honoured().0.to_string());
-    row("late payments honoured", &|books| books.refunds_and_honoured().1.to_string());
     tables::plain(&table)
+}
+
+fn reservations(items: &[&ItemBooks]) -> String {
+    let header = ["reservations of", "in line first", "promoted", "expired", "cancelled", "waited in vain"];
+    let mut table = tables::table(&header);
+    for ItemBooks { sku, units, .. } in items {
+        let Units { waited, promoted, expired, cancelled, lapsed, .. } = units;
+        let counts = [waited, promoted, expired, cancelled, lapsed].map(ToString::to_string);
+        table.add_row([sku.clone()].into_iter().chain(counts));
+    }
+    tables::plain(&table)
+}
+
+/// One row for each currency of an item, in minor units. An item that never took any has none.
+fn money(items: &[&ItemBooks]) -> String {
+    let header =
+        ["money of", "", "captured", "for goods", "parked", "to go back", "gone back", "refunds", "late, sold"];
+    let mut table = tables::table(&header);
+    for books in items {
+        let (refunds, honoured) = books.refunds_and_honoured();
+        for (currency, MoneySums { captured, kept, parked, due, refunded, .. }) in books.money() {
+            let sums = [captured, kept, parked, due, refunded].map(|sum| sum.to_string());
+            let named = [books.sku.clone(), String::from_utf8_lossy(&currency).into_owned()];
+            table.add_row(named.into_iter().chain(sums).chain([refunds.to_string(), honoured.to_string()]));
+        }
+    }
+    if table.is_empty() { String::new() } else { tables::plain(&table) }
 }
 
 /// One row for each promise that the log says something about.

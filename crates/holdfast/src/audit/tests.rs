@@ -107,3 +107,37 @@ fn a_provider_that_knows_of_other_money_is_caught() {
     audit.compare_with(Provider::Simulated, OfProvider { captured: 99_900, refunded: 99_900 });
     assert!(!audit.is_clean());
 }
+
+/// So many items, of which nobody wants any.
+fn shop(items: u32) -> Audit {
+    let mut auditor = Auditor::default();
+    for item in 1..=items {
+        let sku = format!("item-{item}");
+        let registered = Body::ItemRegistered { item, sku: sku.clone() };
+        auditor.event(&Event { item: 0, seq: u64::from(item), at: 0, key: None, body: registered }, 1);
+        let created = Body::ItemCreated { sku, total: 2, settings: Box::new(settings()), key: KEY };
+        auditor.event(&Event { item, seq: 1, at: 0, key: None, body: created }, 1);
+    }
+    Audit::of(auditor.finish(Moment::One))
+}
+
+#[test]
+fn many_items_are_rows_of_tables_that_stay_narrow_and_what_is_left_out_is_counted() {
+    let told = render(&shop(60));
+    let first_cell = |line: &str| line.split('|').nth(1).map(|cell| cell.trim().to_owned());
+    for sku in ["item-1", "item-50"] {
+        let rows = told.lines().filter(|line| first_cell(line).as_deref() == Some(sku)).count();
+        assert_eq!(rows, 2, "a row of units and one of reservations for {sku}:\n{told}");
+    }
+    assert!(!told.contains("item-51") && told.contains("10 more items"), "{told}");
+    let mut rows = told.lines().filter(|line| line.starts_with('|'));
+    assert!(rows.all(|line| line.chars().count() <= 100), "{told}");
+}
+
+#[test]
+fn money_is_a_row_for_each_currency_of_an_item_that_took_any() {
+    let told = render(&sale());
+    let row = told.lines().find(|line| line.contains("USD")).expect("a row");
+    assert!(row.contains("phone") && row.contains("99900"), "{told}");
+    assert!(!render(&shop(2)).contains("money of"), "no money, no table");
+}
