@@ -10,6 +10,7 @@ mod stop;
 mod tables;
 mod tokens;
 
+mod data_dir;
 mod files;
 mod listeners;
 mod recovered;

@@ -1,6 +1,7 @@
 //! A running server: the engine, the HTTP front, and how they start and end together. `serve` and `demo` share it.
 
 use crate::config::Settings;
+use crate::data_dir;
 use crate::exit::{Exit, Failure};
 use crate::listeners::{Addresses, Listeners, url};
 use crate::outside::World;
@@ -13,7 +14,6 @@ use engine::ports::PaymentPage;
 use engine::{Engine, EngineConfig, OpenReport, Outside};
 use eventlog::LogReader;
 use integrations::simulated::SimulatedProvider;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,19 +111,13 @@ async fn open(settings: &Settings, outside: Outside) -> Result<(Engine, OpenRepo
         ..EngineConfig::default()
     };
     let path = settings.data_dir.clone();
-    make_private(&path)?;
+    data_dir::take(&path)?;
     let opened = tokio::task::spawn_blocking(move || Engine::open(&path, &config)).await?;
     opened.map_err(|error| {
         let exit = if error.is_damage() { Exit::Damaged } else { Exit::Error };
         let shown = settings.data_dir.display();
         Failure::new(exit, anyhow::Error::new(error).context(format!("the data directory {shown} cannot be opened")))
     })
-}
-
-/// A new data directory is its owner's alone: it holds tokens, and who bought what. An old one stays as it is.
-fn make_private(path: &Path) -> anyhow::Result<()> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.with_context(|| format!("the data directory {} cannot be made", path.display()))
 }
 
 /// A commit hangs. Nobody can end it, so the process ends: whoever waits will ask again with the same key.

@@ -35,10 +35,18 @@ struct Server {
     said: String,
 }
 
+/// A server on this directory, on ports of its own.
+fn serve(data_dir: &Path) -> String {
+    format!("serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data-dir {}", data_dir.display())
+}
+
 impl Server {
     fn start(data_dir: &Path) -> Self {
-        let line = format!("serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data-dir {}", data_dir.display());
-        let mut process = holdfast(&line).stdout(Stdio::piped()).spawn().expect("the program runs");
+        Self::start_as(&mut holdfast(&serve(data_dir)))
+    }
+
+    fn start_as(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("the program runs");
         let mut out = BufReader::new(process.stdout.take().expect("it is piped"));
         let mut said = String::new();
         while !said.ends_with("Ready.\n") {
@@ -77,8 +85,7 @@ fn a_server_says_where_it_is_keeps_its_tokens_private_and_stops_gracefully() {
 fn a_second_process_on_the_same_data_directory_is_refused_in_words() {
     let dir = tempfile::tempdir().expect("a directory");
     let first = Server::start(dir.path());
-    let line = format!("serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data-dir {}", dir.path().display());
-    check(&run(&line), 1, &["cannot be opened", "in use by process"]);
+    check(&run(&serve(dir.path())), 1, &["cannot be opened", "in use by process"]);
     assert_eq!(first.signal("TERM").0, Some(0));
 }
 
@@ -117,8 +124,7 @@ fn a_log_that_lacks_what_was_acknowledged_is_damage_and_the_words_say_where_and_
     Server::start(&data_dir).signal("TERM");
     std::fs::remove_dir_all(&generation).expect("it is there");
     copy(&aside, &generation);
-    let line = format!("serve --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 --data-dir {}", data_dir.display());
-    check(&run(&line), 4, &["is damaged", "where:", "what to do:"]);
+    check(&run(&serve(&data_dir)), 4, &["is damaged", "where:", "what to do:"]);
 }
 
 #[test]
@@ -156,6 +162,14 @@ fn nonsense_on_the_command_line_ends_with_2_and_help_with_0() {
     assert_eq!(run("fly").status.code(), Some(2));
     check(&run("--help"), 0, &["Exit codes", "holdfast demo"]);
     check(&run("serve --help"), 0, &["HOLDFAST_LISTEN", "[default: 127.0.0.1:8080]", "SIGTERM", "70"]);
+}
+
+#[test]
+fn a_directory_with_other_files_in_it_is_no_place_for_a_new_shop_and_is_left_as_it_was() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::write(dir.path().join("passwd"), "").expect("a file");
+    check(&run(&serve(dir.path())), 1, &["is not empty", "data.toml", "passwd"]);
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a directory").count(), 1);
 }
 
 #[test]
