@@ -12,8 +12,11 @@ pub(crate) fn lines(report: &OpenReport) -> Vec<String> {
         0 => String::new(),
         count => format!(" behind {count} snapshot(s)"),
     };
+    // Every start writes a record of its own, so only a directory that nobody used yet has none.
+    let is_new = records == 0 && snapshots == 0;
     let mut lines = vec![match (items, events) {
-        (0, 0) => "Recovered:              nothing; this data directory is new".to_owned(),
+        (0, 0) if is_new => "Recovered:              nothing; this data directory is new".to_owned(),
+        (0, 0) => format!("Recovered:              no items yet; {records} records of earlier starts{behind}"),
         _ => format!("Recovered:              {items} items; {events} events in {records} records{behind}"),
     }];
     for partition in &report.partitions {
@@ -61,6 +64,10 @@ mod tests {
     fn a_new_directory_and_an_old_one_are_told_apart() {
         let told = |partition| lines(&OpenReport { partitions: vec![partition] }).join("\n");
         assert!(told(partition()).contains("new"));
+        let idle = told(PartitionReport { records: 2, ..partition() });
+        assert_eq!(idle, "Recovered:              no items yet; 2 records of earlier starts");
+        let folded = told(PartitionReport { snapshot: Some(RecordNo(7)), ..partition() });
+        assert!(!folded.contains("new"), "{folded}");
         let old = PartitionReport { records: 4, events: 9, items: 2, snapshot: Some(RecordNo(7)), ..partition() };
         assert_eq!(told(old), "Recovered:              2 items; 9 events in 4 records behind 1 snapshot(s)");
     }

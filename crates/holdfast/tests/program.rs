@@ -173,6 +173,15 @@ fn a_directory_with_other_files_in_it_is_no_place_for_a_new_shop_and_is_left_as_
 }
 
 #[test]
+fn a_directory_that_was_served_before_is_not_called_new() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let said = |server: Server| server.signal("TERM").1;
+    assert!(said(Server::start(dir.path())).contains("this data directory is new"));
+    let again = said(Server::start(dir.path()));
+    assert!(again.contains("no items yet") && !again.contains("is new"), "{again}");
+}
+
+#[test]
 fn an_audit_of_what_is_no_data_directory_and_one_without_room_say_what_to_do() {
     let dir = tempfile::tempdir().expect("a directory");
     let output = run(&format!("audit {}", dir.path().display()));
