@@ -32,17 +32,44 @@ pub(crate) fn show(args: &SettingArgs, strays: &[String]) -> anyhow::Result<Stri
 
 fn shown(setting: &Setting, found: Option<(String, Origin)>) -> (String, Origin) {
     match found {
-        None if setting.is_secret => ("(generated into the data directory)".to_owned(), Origin::Default),
-        None => ("(none)".to_owned(), Origin::Default),
+        None => (setting.when_none.to_owned(), Origin::Default),
+        // A list of secrets may be empty, and then there is none.
+        Some((value, origin)) if setting.is_secret && is_empty_list(&value) => (setting.when_none.to_owned(), origin),
         Some((_, origin)) if setting.is_secret => ("********".to_owned(), origin),
         Some(found) => found,
     }
+}
+
+fn is_empty_list(value: &str) -> bool {
+    value.split(',').all(|part| part.trim().is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::layers::Given;
+
+    #[test]
+    fn only_tokens_are_said_to_be_generated_and_a_missing_secret_says_what_is_off() {
+        let told = |key: &str, value: Option<&str>| {
+            let setting = SETTINGS.iter().find(|setting| setting.key == key).expect("it is one");
+            shown(setting, value.map(|value| (value.to_owned(), Origin::Environment)))
+        };
+        for key in ["admin_token", "service_token"] {
+            assert_eq!(told(key, None).0, "(generated into the data directory)", "{key}");
+        }
+        let off = [
+            ("webhook.generic_secrets", "/v1/payments/webhooks/generic does not exist"),
+            ("webhook.stripe_secrets", "/v1/payments/webhooks/stripe does not exist"),
+            ("stripe.secret_key", "no payment"),
+        ];
+        for (key, words) in off {
+            let (value, _) = told(key, None);
+            assert!(value.contains("none") && value.contains(words) && !value.contains("generated"), "{key}: {value}");
+        }
+        assert!(told("webhook.generic_secrets", Some(" , ")).0.contains("does not exist"), "an empty list is none");
+        assert_eq!(told("webhook.generic_secrets", Some("0123456789abcdef")).0, "********");
+    }
 
     #[test]
     fn every_setting_is_shown_with_its_origin_and_no_secret_in_clear() {

@@ -16,6 +16,8 @@ pub(crate) struct Setting {
     pub(crate) value_name: &'static str,
     /// What it is when nobody says; without one it is optional.
     pub(crate) default: Option<&'static str>,
+    /// What follows where it is optional and nobody says, for `config show`.
+    pub(crate) when_none: &'static str,
     /// Whether its value must not be shown.
     pub(crate) is_secret: bool,
     /// The heading it stands under in `--help`.
@@ -50,6 +52,7 @@ const fn plain(heading: &'static str, [key, flag, variable]: Names, value_name: 
         alias: None,
         value_name,
         default: None,
+        when_none: "(none)",
         is_secret: false,
         heading,
         help: "",
@@ -106,6 +109,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         is_secret: true,
+        when_none: "(generated into the data directory)",
         help: "The operators' bearer token",
         more: "Without one, a token is generated into DIR/admin-token, readable by you alone. A token given as a flag \
                can be seen in the list of processes; prefer the variable or the file.",
@@ -113,6 +117,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         is_secret: true,
+        when_none: "(generated into the data directory)",
         help: "The bearer token of services, which may report payments",
         more: "Without one, a token is generated into DIR/service-token, readable by you alone.",
         ..plain(CALLERS, ["service_token", "service-token", "HOLDFAST_SERVICE_TOKEN"], "TOKEN")
@@ -171,6 +176,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         is_secret: true,
+        when_none: "(none: /v1/payments/webhooks/generic does not exist)",
         help: "Secrets that generic webhooks are signed with, separated by commas",
         more: "Several during a rotation. Without one, /v1/payments/webhooks/generic does not exist.",
         ..plain(
@@ -181,6 +187,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         is_secret: true,
+        when_none: "(none: /v1/payments/webhooks/stripe does not exist)",
         help: "Signing secrets of Stripe's webhook endpoint (whsec_…), separated by commas",
         more: "Several during a rotation. Without one, /v1/payments/webhooks/stripe does not exist.",
         ..plain(
@@ -191,6 +198,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
     Setting {
         is_secret: true,
+        when_none: "(none: Stripe is asked for no payment, and for no refund)",
         help: "Stripe's secret key (sk_…): items whose payments.provider is stripe are offered through it",
         more: "Refunds of what Stripe captured go through it too. Without one, operators settle these by hand.",
         ..plain(PAYMENTS, ["stripe.secret_key", "stripe-secret-key", "HOLDFAST_STRIPE_SECRET_KEY"], "KEY")
@@ -253,6 +261,13 @@ pub(crate) fn find(key: &str) -> Option<&'static Setting> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_that_nobody_gave_says_what_follows() {
+        for setting in SETTINGS.iter().filter(|setting| setting.is_secret) {
+            assert_ne!(setting.when_none, "(none)", "{}", setting.key);
+        }
+    }
 
     #[test]
     fn the_three_names_of_a_setting_are_one_name_spelled_in_three_ways() {
