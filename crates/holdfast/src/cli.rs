@@ -1,7 +1,7 @@
 //! The command line: what can be asked for, and the help that explains it.
 
 use crate::audit::command::{ABOUT as AUDIT_ABOUT, AuditArgs};
-use crate::config::SettingArgs;
+use crate::config::{ADDRESS_FORM, SettingArgs};
 use crate::exit;
 use crate::replaying::{self, ReplayArgs};
 use clap::{Args, Parser, Subcommand};
@@ -115,10 +115,10 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Where customers are served [default: 127.0.0.1:8080 if free, else any free port]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
     /// Where operators are served [default: 127.0.0.1:9090 if free, else any free port]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) admin_listen: Option<SocketAddr>,
     /// End after the audit instead of serving on
     #[arg(long)]
@@ -214,6 +214,10 @@ pub(crate) struct CrowdShape {
     pub(crate) seed: Option<u64>,
 }
 
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| ADDRESS_FORM)
+}
+
 fn scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(factor) if factor > 0.0 && factor <= 100.0 => Ok(factor),
@@ -256,6 +260,12 @@ mod tests {
         let serve = command.find_subcommand_mut("serve").expect("it works");
         let hidden = |name: &str| serve.get_arguments().any(|arg| arg.get_id() == name && arg.is_hide_env_values_set());
         assert!(hidden("admin_token") && hidden("service_token"));
+    }
+
+    #[test]
+    fn the_demo_says_what_an_address_looks_like() {
+        let error = Cli::try_parse_from(["holdfast", "demo", "--listen", "localhost:80"]).expect_err("a name");
+        assert!(error.to_string().contains("not looked up"), "{error}");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The two addresses that the server listens on.
 
-use anyhow::Context;
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
 use tokio::net::TcpListener;
 
@@ -24,9 +23,9 @@ pub(crate) struct Addresses {
 }
 
 impl Listeners {
-    /// Binds both.
+    /// Binds both, the addresses of the settings `listen` and `admin_listen`.
     pub(crate) async fn bind(public: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
-        Ok(Self { public: bind(public).await?, admin: bind(admin).await? })
+        Ok(Self { public: bind(LISTEN, public).await?, admin: bind(ADMIN_LISTEN, admin).await? })
     }
 
     /// Where they are: port 0 has become a real one.
@@ -35,17 +34,48 @@ impl Listeners {
     }
 }
 
+/// A setting that an address comes from: its key, and its flag.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named {
+    key: &'static str,
+    flag: &'static str,
+}
+
+/// Where customers and services are served.
+pub(crate) const LISTEN: Named = Named { key: "listen", flag: "--listen" };
+
+/// Where operators are served.
+pub(crate) const ADMIN_LISTEN: Named = Named { key: "admin_listen", flag: "--admin-listen" };
+
 /// Binds one address.
-pub(crate) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("{address} cannot be listened on"))
+pub(crate) async fn bind(named: Named, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| refused(named, address, error))
 }
 
 /// Binds this address, or any free port of its host where another program listens there already.
-pub(crate) async fn bind_or_any(address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(crate) async fn bind_or_any(named: Named, address: SocketAddr) -> anyhow::Result<TcpListener> {
     match TcpListener::bind(address).await {
-        Err(error) if error.kind() == ErrorKind::AddrInUse => bind(SocketAddr::new(address.ip(), 0)).await,
-        bound => bound.with_context(|| format!("{address} cannot be listened on")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => bind(named, SocketAddr::new(address.ip(), 0)).await,
+        bound => bound.map_err(|error| refused(named, address, error)),
     }
+}
+
+/// Which setting cannot be, and what to do about it.
+fn refused(Named { key, flag }: Named, address: SocketAddr, error: Error) -> anyhow::Error {
+    let remedy = match error.kind() {
+        ErrorKind::AddrInUse => format!(
+            "Something listens there already, perhaps this program once more. Stop that, or choose another port with \
+             {flag} (0 takes any free one)"
+        ),
+        ErrorKind::AddrNotAvailable => {
+            format!("No interface of this machine has this address. Choose one with {flag}; 0.0.0.0 means all of them")
+        }
+        ErrorKind::PermissionDenied => {
+            format!("This user may not listen there; ports below 1024 are privileged. Choose another with {flag}")
+        }
+        _ => format!("Choose another address with {flag}"),
+    };
+    anyhow::Error::new(error).context(format!("the setting `{key}`: {address} cannot be listened on. {remedy}"))
 }
 
 /// The URL under which this machine reaches an address that was bound.
@@ -68,10 +98,23 @@ mod tests {
         let first = Listeners::bind(any, any).await.expect("it works");
         let Addresses { public, admin } = first.addresses().expect("it works");
         assert!(public.port() != 0 && admin.port() != 0 && public != admin);
-        let other = bind_or_any(public).await.expect("it works").local_addr().expect("it works");
+        let other = bind_or_any(LISTEN, public).await.expect("it works").local_addr().expect("it works");
         assert_ne!(other, public);
-        let error = format!("{:#}", bind(public).await.expect_err("it is refused"));
-        assert!(error.contains("cannot be listened on") && error.contains(&public.to_string()), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_address_that_cannot_be_bound_is_told_with_its_setting_and_what_to_do() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let taken = Listeners::bind(any, any).await.expect("it works");
+        let at = taken.addresses().expect("it works").admin;
+        let error = format!("{:#}", bind(ADMIN_LISTEN, at).await.expect_err("it is taken"));
+        for words in ["`admin_listen`", &at.to_string(), "cannot be listened on", "already", "--admin-listen"] {
+            assert!(error.contains(words), "{words:?} is missing in: {error}");
+        }
+        // An address for documents, which no machine has.
+        let nowhere = SocketAddr::from(([192, 0, 2, 1], 0));
+        let error = format!("{:#}", bind(LISTEN, nowhere).await.expect_err("it is nobody's"));
+        assert!(error.contains("`listen`") && error.contains("No interface"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::outside::World;
 use crate::recovered;
 use crate::stop::Stop;
 use crate::tokens::{self, Secret};
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow};
 use domain::time::DurationMs;
 use engine::ports::PaymentPage;
 use engine::{Engine, EngineConfig, OpenReport, Outside};
@@ -78,7 +78,14 @@ pub(crate) async fn start(settings: &Settings, listeners: Listeners) -> Result<R
     let world = World::new(&settings.payments, &url(addresses.public))?;
     let (engine, report) = open(settings, world.outside).await?;
     // After the directory was locked: two processes never write tokens at once.
-    let tokens = Tokens::load(settings)?;
+    let tokens = match Tokens::load(settings) {
+        Ok(tokens) => tokens,
+        Err(refused) => {
+            // The log is well, and the next start need not recover it.
+            engine.close().await;
+            return Err(refused);
+        }
+    };
     let mut config = front(settings, &tokens)?;
     config.inboxes = world.inboxes;
     config.payment_page = world.simulated.clone().map(|page| Arc::new(page) as Arc<dyn PaymentPage>);
@@ -127,15 +134,30 @@ fn end_of_a_stalled_log(words: &str) {
 }
 
 impl Tokens {
-    fn load(settings: &Settings) -> anyhow::Result<Self> {
+    fn load(settings: &Settings) -> Result<Self, Failure> {
         let admin = Token::load(settings.admin_token.as_ref(), settings.data_dir.join(ADMIN_TOKEN))?;
         let service = Token::load(settings.service_token.as_ref(), settings.data_dir.join(SERVICE_TOKEN))?;
-        ensure!(
-            admin.secret != service.secret,
-            "the operators' and the services' token are the same; a service would be able to do whatever an operator can"
-        );
+        if admin.secret == service.secret {
+            return Err(Failure::new(Exit::Usage, same_tokens(admin.file.as_deref(), service.file.as_deref())));
+        }
         Ok(Self { admin, service })
     }
+}
+
+/// What to change where both are one: at least one of them is in a file.
+fn same_tokens(admin: Option<&Path>, service: Option<&Path>) -> anyhow::Error {
+    let place = |file: Option<&Path>, setting: &str| match file {
+        Some(file) => file.display().to_string(),
+        None => format!("the setting `{setting}`"),
+    };
+    let (admin_place, service_place) = (place(admin, "admin_token"), place(service, "service_token"));
+    let remedy = service.or(admin).map_or_else(String::new, |file| {
+        format!(". Delete {}: a new token is generated at the next start", file.display())
+    });
+    anyhow!(
+        "the operators' token ({admin_place}) and the services' ({service_place}) are the same: a service would be able to \
+         do whatever an operator can{remedy}"
+    )
 }
 
 impl Token {

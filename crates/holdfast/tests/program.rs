@@ -182,6 +182,31 @@ fn a_directory_that_was_served_before_is_not_called_new() {
 }
 
 #[test]
+fn what_the_configuration_makes_impossible_ends_with_2_and_what_the_machine_does_with_1() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().expect("it is bound");
+    let data = format!("--data-dir {}", dir.path().join("data").display());
+    check(&run(&format!("serve --listen localhost:8080 {data}")), 2, &["`listen`", "not looked up"]);
+    check(&run(&format!("serve --listen {at} --admin-listen {at} {data}")), 2, &["`listen`", "`admin_listen`"]);
+    let other = "--admin-listen 127.0.0.1:0";
+    check(&run(&format!("serve --listen {at} {other} {data}")), 1, &["`listen`", "already", "--listen", "because:"]);
+    check(&run(&format!("serve --stripe-secret-key pk_live_0123456789 {data}")), 2, &["`stripe.secret_key`"]);
+}
+
+#[test]
+fn one_token_for_operators_and_services_ends_with_2_and_says_which_file_to_delete() {
+    let dir = tempfile::tempdir().expect("a directory");
+    Server::start(dir.path()).signal("TERM");
+    let service = dir.path().join("service-token");
+    std::fs::copy(dir.path().join("admin-token"), &service).expect("a copy");
+    let remedy = format!("Delete {}", service.display());
+    check(&run(&serve(dir.path())), 2, &["are the same", &remedy]);
+    std::fs::remove_file(&service).expect("it is there");
+    assert_eq!(Server::start(dir.path()).signal("TERM").0, Some(0), "as it was told");
+}
+
+#[test]
 fn an_audit_of_what_is_no_data_directory_and_one_without_room_say_what_to_do() {
     let dir = tempfile::tempdir().expect("a directory");
     let output = run(&format!("audit {}", dir.path().display()));

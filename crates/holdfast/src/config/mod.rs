@@ -12,6 +12,7 @@ pub(crate) use args::SettingArgs;
 pub(crate) use layers::stray_variables;
 pub(crate) use payments::{Payments, Simulated, Trouble};
 pub(crate) use show::show;
+pub(crate) use table::ADDRESS_FORM;
 
 use crate::tokens::Secret;
 use api::PeerNetwork;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use table::Setting;
 
 /// The settings as the server uses them.
 #[derive(Clone, Debug)]
@@ -111,20 +113,20 @@ impl Settings {
     }
 
     fn from_layers(layers: &Layers) -> anyhow::Result<Self> {
-        let partitions = PartitionCount::new(value(layers, "partitions")?)
-            .ok_or_else(|| anyhow::anyhow!("the setting `partitions` is a number from 1 to 256"))?;
         let peers = text(layers, "gateway.peers").unwrap_or_default();
         let peers = peers.split(',').map(str::trim).filter(|peer| !peer.is_empty());
+        let (listen, admin_listen) = addresses(layers)?;
+        let (admin_token, service_token) = tokens(layers)?;
         Ok(Self {
-            listen: value(layers, "listen")?,
-            admin_listen: value(layers, "admin_listen")?,
+            listen,
+            admin_listen,
             data_dir: value(layers, "data_dir")?,
-            partitions,
+            partitions: partitions(layers)?,
             log_engine: value(layers, "log_engine")?,
             log_generation_bytes: generation_bytes(layers)?,
             restart_grace: Duration::from_millis(value(layers, "restart_grace_ms")?),
-            admin_token: secret(layers, "admin_token")?,
-            service_token: secret(layers, "service_token")?,
+            admin_token,
+            service_token,
             gateway: Gateway {
                 peers: peers.map(|peer| parse(layers, "gateway.peers", peer)).collect::<Result<_, _>>()?,
                 reports_payments: value(layers, "gateway.reports_payments")?,
@@ -141,6 +143,36 @@ impl Settings {
             log: Logging { filter: value(layers, "log.filter")?, format: value(layers, "log.format")? },
         })
     }
+}
+
+/// Two listeners cannot have one address. What only the system can know is met when they are bound.
+fn addresses(layers: &Layers) -> anyhow::Result<(SocketAddr, SocketAddr)> {
+    let (listen, admin): (SocketAddr, SocketAddr) = (value(layers, "listen")?, value(layers, "admin_listen")?);
+    let one_is_all =
+        listen.is_ipv4() == admin.is_ipv4() && (listen.ip().is_unspecified() || admin.ip().is_unspecified());
+    let same_port = listen.port() == admin.port() && listen.port() != 0;
+    anyhow::ensure!(
+        !(same_port && (one_is_all || listen.ip() == admin.ip())),
+        "the settings `listen` ({listen}) and `admin_listen` ({admin}) are one and the same port: customers and operators \
+         are served by two listeners. Give one of them another port; 0 takes any free one"
+    );
+    Ok((listen, admin))
+}
+
+/// Where both are configured. A token from a file of the data directory is compared when that was read.
+fn tokens(layers: &Layers) -> anyhow::Result<(Option<Secret>, Option<Secret>)> {
+    let (admin, service) = (secret(layers, "admin_token")?, secret(layers, "service_token")?);
+    anyhow::ensure!(
+        admin.is_none() || admin != service,
+        "the settings `admin_token` and `service_token` are the same token: a service would be able to do whatever an \
+         operator can. Change one of them, or leave one out to have it generated"
+    );
+    Ok((admin, service))
+}
+
+fn partitions(layers: &Layers) -> anyhow::Result<PartitionCount> {
+    let count = u16::try_from(value::<u64>(layers, "partitions")?).ok().and_then(PartitionCount::new);
+    count.ok_or_else(|| anyhow::anyhow!("the setting `partitions` is a number from 1 to 256"))
 }
 
 /// Whoever was dropped must be able to hear so: callers wait longer than requests may.
@@ -188,9 +220,11 @@ fn value<T: FromStr<Err: std::fmt::Display>>(layers: &Layers, key: &str) -> anyh
 }
 
 fn parse<T: FromStr<Err: std::fmt::Display>>(layers: &Layers, key: &str, text: &str) -> anyhow::Result<T> {
-    text.parse().map_err(|problem| {
+    text.parse().map_err(|problem: T::Err| {
         let origin = layers.get(key).map_or("default", |(_, origin)| origin.name());
-        anyhow::anyhow!("the setting `{key}` cannot be {text:?} (from the {origin}): {problem}")
+        let form = table::find(key).and_then(Setting::form);
+        let words = form.map_or_else(|| problem.to_string(), str::to_owned);
+        anyhow::anyhow!("the setting `{key}` cannot be {text:?} (from the {origin}): {words}")
     })
 }
 
@@ -247,6 +281,62 @@ mod tests {
         let error = load("log_engine", "rocks").expect_err("it is refused").to_string();
         assert!(error.contains("`log_engine`") && error.contains("`sled` or `fjall`"), "{error}");
         assert_eq!(load("log_engine", "fjall").expect("it is one").log_engine, StorageEngine::Fjall);
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_is_told_what_one_looks_like_and_not_in_programmers_words() {
+        let cases = [
+            ("listen", "localhost:8080", "names such as localhost are not looked up"),
+            ("admin_listen", "9090", "127.0.0.1:8080"),
+            ("partitions", "-1", "a whole number"),
+            ("partitions", "70000", "from 1 to 256"),
+            ("drain_ms", "5s", "a whole number of milliseconds"),
+            ("log_generation_bytes", "16k", "a whole number of bytes"),
+            ("connections.public", "", "a whole number"),
+            ("simulated.enabled", "yes", "`true` or `false`"),
+            ("simulated.seed", "x", "a whole number"),
+            ("gateway.peers", "10.0.0.0-10.0.0.9", "10.1.0.0/16"),
+        ];
+        for (key, wrong, words) in cases {
+            let error = load(key, wrong).expect_err("it is refused").to_string();
+            assert!(error.contains(&format!("`{key}`")) && error.contains(words), "{error}");
+            for foreign in ["syntax", "digit", "parse", "target type", "provided string"] {
+                assert!(!error.contains(foreign), "{error}");
+            }
+        }
+    }
+
+    fn load_both(first: (&'static str, &str), second: (&'static str, &str)) -> anyhow::Result<Settings> {
+        let given = [first, second].map(|(key, value)| Given { key, value: value.to_owned(), origin: Origin::Flag });
+        Settings::load(&SettingArgs { file: None, given: given.to_vec() })
+    }
+
+    #[test]
+    fn two_listeners_on_one_port_are_refused_with_both_settings() {
+        for (listen, admin) in [
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("0.0.0.0:80", "127.0.0.1:80"),
+            ("192.0.2.1:80", "0.0.0.0:80"),
+            ("[::]:80", "[::1]:80"),
+        ] {
+            let error = load_both(("listen", listen), ("admin_listen", admin)).expect_err("one port").to_string();
+            assert!(error.contains("`listen`") && error.contains("`admin_listen`"), "{error}");
+        }
+        for (listen, admin) in
+            [("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.1:80", "127.0.0.2:80"), ("0.0.0.0:80", "[::1]:80")]
+        {
+            assert!(load_both(("listen", listen), ("admin_listen", admin)).is_ok(), "{listen} {admin}");
+        }
+    }
+
+    #[test]
+    fn one_token_for_operators_and_services_is_refused_by_the_names_of_both_settings() {
+        let token = "0123456789abcdef";
+        let error = load_both(("admin_token", token), ("service_token", token)).expect_err("one token").to_string();
+        assert!(
+            error.contains("`admin_token`") && error.contains("`service_token`") && !error.contains(token),
+            "{error}"
+        );
     }
 
     #[test]

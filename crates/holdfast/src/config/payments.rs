@@ -5,6 +5,7 @@ use super::{secret, text, value};
 use crate::tokens::Secret;
 use domain::payment::Provider;
 use integrations::inbound::{Inboxes, WebhookSecret};
+use integrations::stripe::StripeKey;
 use std::str::FromStr;
 
 /// Payments, as the server uses them.
@@ -67,12 +68,22 @@ impl Payments {
         );
         Ok(Self {
             inboxes,
-            stripe_key: secret(layers, "stripe.secret_key")?,
+            stripe_key: stripe_key(layers)?,
             stripe_base_url,
             simulated: is_simulated.then_some(simulated),
             allow_private: value(layers, "notify.allow_private")?,
         })
     }
+}
+
+/// Stripe's key, which begins like one. It never appears in an error.
+fn stripe_key(layers: &Layers) -> anyhow::Result<Option<Secret>> {
+    let key = secret(layers, "stripe.secret_key")?;
+    if let Some(key) = &key {
+        StripeKey::parse(key.reveal())
+            .map_err(|problem| anyhow::anyhow!("the setting `stripe.secret_key` is refused: {problem}"))?;
+    }
+    Ok(key)
 }
 
 /// Secrets in a list; none of them ever appears in an error.
@@ -112,6 +123,12 @@ mod tests {
         assert!(payments.inboxes.listens_to(Provider::Generic) && !payments.inboxes.listens_to(Provider::Stripe));
         let error = load(&[("webhook.generic_secrets", "hunter2")]).expect_err("too short").to_string();
         assert!(error.contains("webhook.generic_secrets") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_is_none_of_stripes_is_refused_when_settings_are_read_and_not_shown() {
+        let error = load(&[("stripe.secret_key", "pk_live_0123456789abcdef")]).expect_err("publishable").to_string();
+        assert!(error.contains("`stripe.secret_key`") && !error.contains("0123"), "{error}");
     }
 
     #[test]

@@ -253,6 +253,25 @@ pub(crate) const SETTINGS: &[Setting] = &[
     },
 ];
 
+/// What an address looks like.
+pub(crate) const ADDRESS_FORM: &str =
+    "it is an IP address and a port, such as 127.0.0.1:8080 or [::1]:8080; names such as localhost are not looked up";
+
+impl Setting {
+    /// What a value looks like, where the type's own words for one that cannot be do not tell.
+    pub(crate) fn form(&self) -> Option<&'static str> {
+        match self.value_name {
+            "ADDRESS" => Some(ADDRESS_FORM),
+            "COUNT" => Some("it is a whole number, such as 4"),
+            "BYTES" => Some("it is a whole number of bytes, such as 41943040, without a unit"),
+            "MS" => Some("it is a whole number of milliseconds, such as 5000, without a unit"),
+            "NUMBER" => Some("it is a whole number, such as 7"),
+            "BOOL" => Some("it is `true` or `false`"),
+            _ => None,
+        }
+    }
+}
+
 /// The setting of this key.
 pub(crate) fn find(key: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.key == key)

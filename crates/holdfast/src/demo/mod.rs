@@ -82,12 +82,12 @@ fn settings(args: &DemoArgs, directory: &Directory) -> anyhow::Result<Settings> 
 /// The usual ports if they are free; an address that was asked for, or nothing.
 async fn listen(args: &DemoArgs) -> anyhow::Result<Listeners> {
     let public = match args.listen {
-        Some(address) => listeners::bind(address).await?,
-        None => listeners::bind_or_any(LISTEN).await?,
+        Some(address) => listeners::bind(listeners::LISTEN, address).await?,
+        None => listeners::bind_or_any(listeners::LISTEN, LISTEN).await?,
     };
     let admin = match args.admin_listen {
-        Some(address) => listeners::bind(address).await?,
-        None => listeners::bind_or_any(ADMIN_LISTEN).await?,
+        Some(address) => listeners::bind(listeners::ADMIN_LISTEN, address).await?,
+        None => listeners::bind_or_any(listeners::ADMIN_LISTEN, ADMIN_LISTEN).await?,
     };
     Ok(Listeners { public, admin })
 }
