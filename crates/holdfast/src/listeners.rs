@@ -78,6 +78,16 @@ fn refused(Named { key, flag }: Named, address: SocketAddr, error: Error) -> any
     anyhow::Error::new(error).context(format!("the setting `{key}`: {address} cannot be listened on. {remedy}"))
 }
 
+/// An address that was bound, as people are told of it. The URL comes last, for programs that look for it.
+pub(crate) fn introduced(address: SocketAddr) -> String {
+    let url = url(address);
+    if address.ip().is_unspecified() {
+        format!("on every interface of this machine ({address}), here as {url}")
+    } else {
+        url
+    }
+}
+
 /// The URL under which this machine reaches an address that was bound.
 pub(crate) fn url(address: SocketAddr) -> String {
     let host = match address.ip() {
@@ -115,6 +125,15 @@ mod tests {
         let nowhere = SocketAddr::from(([192, 0, 2, 1], 0));
         let error = format!("{:#}", bind(LISTEN, nowhere).await.expect_err("it is nobody's"));
         assert!(error.contains("`listen`") && error.contains("No interface"), "{error}");
+    }
+
+    #[test]
+    fn an_address_that_means_all_is_introduced_as_such_and_with_a_url_at_the_end() {
+        let told = introduced("0.0.0.0:80".parse().expect("it works"));
+        assert!(told.contains("every interface") && told.ends_with("http://127.0.0.1:80"), "{told}");
+        let told = introduced("[::]:80".parse().expect("it works"));
+        assert!(told.contains("every interface") && told.ends_with("http://[::1]:80"), "{told}");
+        assert_eq!(introduced("127.0.0.1:80".parse().expect("it works")), "http://127.0.0.1:80");
     }
 
     #[test]

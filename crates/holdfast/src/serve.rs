@@ -4,7 +4,7 @@ use crate::config::{self, SettingArgs, Settings};
 use crate::crowd::say;
 use crate::exit::{Exit, Failure};
 use crate::files;
-use crate::listeners::{Listeners, url};
+use crate::listeners::{Listeners, introduced};
 use crate::logs;
 use crate::server::{self, Ended, Running, Token};
 use crate::stop::Stop;
@@ -15,6 +15,9 @@ pub(crate) async fn run(args: &SettingArgs) -> Result<Exit, Failure> {
     logs::start(&settings.log).map_err(|error| Failure::new(Exit::Usage, error))?;
     for name in config::stray_variables() {
         tracing::warn!(name, "this environment variable is no setting of holdfast");
+    }
+    if let Some(words) = settings.gateway.warning() {
+        tracing::warn!("{words}");
     }
     if let Some(words) = files::raise_limit(settings.connections.public.saturating_add(settings.connections.admin)) {
         tracing::warn!("{words}");
@@ -41,8 +44,8 @@ pub(crate) async fn run(args: &SettingArgs) -> Result<Exit, Failure> {
 
 fn introduce(running: &Running) {
     let at = running.addresses();
-    say(&format!("Customers and services: {}", url(at.public)));
-    say(&format!("Operators:              {}", url(at.admin)));
+    say(&format!("Customers and services: {}", introduced(at.public)));
+    say(&format!("Operators:              {}", introduced(at.admin)));
     say(&format!("Data directory:         {}", running.data_dir().display()));
     say(&format!("Operators' token:       {}", whence(running.admin_token())));
     say(&format!("Services' token:        {}", whence(running.service_token())));

@@ -207,6 +207,33 @@ fn one_token_for_operators_and_services_ends_with_2_and_says_which_file_to_delet
 }
 
 #[test]
+fn a_listener_on_every_interface_is_introduced_as_such_and_gateways_that_are_everybody_are_warned_of() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let line = format!(
+        "serve --listen 0.0.0.0:0 --admin-listen 127.0.0.1:0 --gateway-peers 0.0.0.0/0 --data-dir {}",
+        dir.path().display()
+    );
+    let (said, logged) = said_and_logged(&line);
+    let line = said.lines().find(|line| line.starts_with("Customers and services:")).expect("it is told");
+    assert!(line.contains("every interface") && line.contains("http://127.0.0.1:"), "{said}");
+    assert!(logged.contains("gateway.peers has 0.0.0.0/0"), "{logged}");
+}
+
+/// What a server says until it has stopped, and what it logs.
+fn said_and_logged(line: &str) -> (String, String) {
+    let mut server = Server::start_as(holdfast(line).stderr(Stdio::piped()));
+    let mut stderr = server.process.stderr.take().expect("it is piped");
+    let logged = std::thread::spawn(move || {
+        let mut logged = String::new();
+        stderr.read_to_string(&mut logged).expect("text");
+        logged
+    });
+    let (code, said) = server.signal("TERM");
+    assert_eq!(code, Some(0), "{said}");
+    (said, logged.join().expect("no panic"))
+}
+
+#[test]
 fn an_audit_of_what_is_no_data_directory_and_one_without_room_say_what_to_do() {
     let dir = tempfile::tempdir().expect("a directory");
     let output = run(&format!("audit {}", dir.path().display()));

@@ -19,7 +19,7 @@ use api::PeerNetwork;
 use eventlog::limits::{GENERATION_RECORD_BYTES, GENERATION_RECORD_BYTES_MIN};
 use eventlog::{PartitionCount, StorageEngine};
 use layers::Layers;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -71,6 +71,26 @@ pub(crate) struct Gateway {
     pub(crate) peers: Vec<PeerNetwork>,
     /// Whether they may report payments too.
     pub(crate) reports_payments: bool,
+}
+
+impl Gateway {
+    /// What is dangerous about it, if anything is.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let everybody = self.peers.iter().find(|network| is_everybody(network))?;
+        let and_pay = if self.reports_payments { ", and can report payments" } else { "" };
+        Some(format!(
+            "gateway.peers has {everybody}: X-Customer-Id is believed whoever sends it, so anybody who reaches the \
+             customers' listener can be any customer{and_pay}. Name the gateway's own network instead (10.0.0.0/8), \
+             or make sure that nobody but the gateway reaches that listener"
+        ))
+    }
+}
+
+/// Whether a network has every address of its family: it has the first and the last.
+fn is_everybody(network: &PeerNetwork) -> bool {
+    let v4 = [Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST].map(IpAddr::V4);
+    let v6 = [Ipv6Addr::UNSPECIFIED, Ipv6Addr::from_bits(u128::MAX)].map(IpAddr::V6);
+    [v4, v6].iter().any(|ends| ends.iter().all(|address| network.contains(*address)))
 }
 
 /// What is logged, and how.
@@ -337,6 +357,19 @@ mod tests {
             error.contains("`admin_token`") && error.contains("`service_token`") && !error.contains(token),
             "{error}"
         );
+    }
+
+    #[test]
+    fn gateways_that_are_everybody_are_warned_of() {
+        let warning = |peers: &str| load("gateway.peers", peers).expect("valid").gateway.warning();
+        for peers in ["0.0.0.0/0", "10.0.0.0/8,::/0"] {
+            assert!(warning(peers).is_some_and(|words| words.contains("any customer")), "{peers}");
+        }
+        for peers in ["127.0.0.0/8,::1/128", "0.0.0.0/1", "::/1", "10.0.0.0/8"] {
+            assert_eq!(warning(peers), None, "{peers}");
+        }
+        let both = load_both(("gateway.peers", "::/0"), ("gateway.reports_payments", "true")).expect("valid");
+        assert!(both.gateway.warning().is_some_and(|words| words.contains("report payments")));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::config::{SettingArgs, Settings, Simulated, Trouble};
 use crate::crowd::client::Client;
 use crate::crowd::{self, ItemPlan, Makeup, Operator, Outcome, Paying, Plan, Statistics, Told, render, say};
 use crate::exit::{Exit, Failure};
-use crate::listeners::{self, Listeners, url};
+use crate::listeners::{self, Listeners, introduced, url};
 use crate::server::{Ended, Running};
 use crate::stop::Stop;
 use crate::{logs, server};
@@ -94,7 +94,7 @@ async fn listen(args: &DemoArgs) -> anyhow::Result<Listeners> {
 
 fn introduce(running: &Running, args: &DemoArgs) {
     let at = running.addresses();
-    say(&format!("Holdfast serves customers at {} and operators at {}.", url(at.public), url(at.admin)));
+    say(&format!("Holdfast serves customers at {} and operators at {}.", introduced(at.public), introduced(at.admin)));
     let moved =
         (args.listen.is_none() && at.public != LISTEN) || (args.admin_listen.is_none() && at.admin != ADMIN_LISTEN);
     if moved {
