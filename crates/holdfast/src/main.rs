@@ -16,6 +16,7 @@ mod listeners;
 mod recovered;
 mod serve;
 mod server;
+mod unserved;
 
 mod audit;
 mod benching;

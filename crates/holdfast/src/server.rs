@@ -8,7 +8,9 @@ use crate::outside::World;
 use crate::recovered;
 use crate::stop::Stop;
 use crate::tokens::{self, Secret};
+use crate::unserved;
 use anyhow::{Context, anyhow};
+use domain::payment::Provider;
 use domain::time::DurationMs;
 use engine::ports::PaymentPage;
 use engine::{Engine, EngineConfig, OpenReport, Outside};
@@ -76,7 +78,11 @@ pub(crate) enum Ended {
 pub(crate) async fn start(settings: &Settings, listeners: Listeners) -> Result<Running, Failure> {
     let addresses = listeners.addresses()?;
     let world = World::new(&settings.payments, &url(addresses.public))?;
+    let providers: Vec<Provider> = world.outside.providers.iter().map(|provider| provider.provider()).collect();
     let (engine, report) = open(settings, world.outside).await?;
+    for words in unserved::warnings(&engine, |provider| providers.contains(&provider)) {
+        tracing::warn!("{words}");
+    }
     // After the directory was locked: two processes never write tokens at once.
     let tokens = match Tokens::load(settings) {
         Ok(tokens) => tokens,

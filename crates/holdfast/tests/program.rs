@@ -1,6 +1,6 @@
 //! The program as people run it: its words, its exit codes, its files.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -53,6 +53,12 @@ impl Server {
             assert_ne!(out.read_line(&mut said).expect("text"), 0, "it ended before it was ready:\n{said}");
         }
         Self { process, out, said }
+    }
+
+    /// The operators' address.
+    fn admin(&self) -> &str {
+        let line = self.said.lines().find(|line| line.starts_with("Operators:")).expect("it is told");
+        line.rsplit("http://").next().expect("a URL")
     }
 
     /// Sends a signal, waits for the end, and gives the exit code and everything that was said.
@@ -231,6 +237,32 @@ fn said_and_logged(line: &str) -> (String, String) {
     let (code, said) = server.signal("TERM");
     assert_eq!(code, Some(0), "{said}");
     (said, logged.join().expect("no panic"))
+}
+
+#[test]
+fn an_item_whose_provider_is_not_there_is_warned_of_at_the_next_start() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = Server::start_as(holdfast(&serve(dir.path())).args(["--simulated-enabled", "true"]));
+    let token = std::fs::read_to_string(dir.path().join("admin-token")).expect("a token");
+    let item =
+        r#"{"sku":"lamp","total":1,"unit_price":{"amount":1,"currency":"USD"},"payments":{"provider":"simulated"}}"#;
+    let mut connection = std::net::TcpStream::connect(server.admin()).expect("it listens");
+    write!(
+        connection,
+        "POST /v1/admin/items HTTP/1.1\r\nhost: holdfast\r\nconnection: close\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{item}",
+        token.trim(),
+        item.len()
+    )
+    .expect("it is sent");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    server.signal("TERM");
+    let (_, logged) = said_and_logged(&serve(dir.path()));
+    assert!(logged.contains("payments.provider simulated") && logged.contains("lamp"), "{logged}");
+    let (_, logged) = said_and_logged(&format!("{} --simulated-enabled true", serve(dir.path())));
+    assert!(!logged.contains("payments.provider"), "{logged}");
 }
 
 #[test]
