@@ -85,7 +85,12 @@ const SERVE_EXAMPLES: &str = "\
 Examples:
   holdfast serve --data-dir /var/lib/holdfast
   holdfast serve --listen 0.0.0.0:8080 --gateway-peers 10.0.0.0/8
-  curl -H \"Authorization: Bearer $(cat holdfast-data/admin-token)\" http://127.0.0.1:9090/readyz?verbose
+  curl 'http://127.0.0.1:9090/readyz?verbose'
+  curl http://127.0.0.1:9090/v1/admin/items \\
+    -H \"Authorization: Bearer $(cat /var/lib/holdfast/admin-token)\"
+
+What is said at the start and at the end goes to standard output, as plain
+text; what is logged meanwhile, and why it failed, to standard error.
 
 A file, with all that an ordinary installation needs:
   listen = \"0.0.0.0:8080\"
@@ -158,8 +163,10 @@ free for a request. Ctrl-C calls the crowd off and prints what became of it so f
 
 const CROWD_EXAMPLES: &str = "\
 Examples:
-  holdfast crowd --target http://127.0.0.1:8080 --admin-target http://127.0.0.1:9090 \\
-    --admin-token-file holdfast-data/admin-token --service-token-file holdfast-data/service-token
+  holdfast crowd \\
+    --target http://127.0.0.1:8080 --admin-target http://127.0.0.1:9090 \\
+    --admin-token-file holdfast-data/admin-token \\
+    --service-token-file holdfast-data/service-token
   holdfast crowd --target http://127.0.0.1:8080 --sku iphone-15 --customers 500";
 
 /// The crowd's flags.
@@ -260,6 +267,17 @@ mod tests {
         let serve = command.find_subcommand_mut("serve").expect("it works");
         let hidden = |name: &str| serve.get_arguments().any(|arg| arg.get_id() == name && arg.is_hide_env_values_set());
         assert!(hidden("admin_token") && hidden("service_token"));
+    }
+
+    #[test]
+    fn examples_stay_whole_on_a_narrow_terminal_and_a_command_goes_on_behind_a_backslash() {
+        for examples in [SERVE_EXAMPLES, CROWD_EXAMPLES] {
+            for (line, next) in examples.lines().zip(examples.lines().skip(1)) {
+                assert!(line.len() < 80, "{line}");
+                let goes_on = next.starts_with("    -");
+                assert_eq!(line.ends_with('\\'), goes_on, "{line}\n{next}");
+            }
+        }
     }
 
     #[test]

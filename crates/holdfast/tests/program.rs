@@ -240,6 +240,16 @@ fn said_and_logged(line: &str) -> (String, String) {
 }
 
 #[test]
+fn a_level_alone_is_not_for_the_libraries_beneath() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let logged = |filter: &str| said_and_logged(&format!("{} --log-filter {filter}", serve(dir.path()))).1;
+    let of_sled = |logged: &str| logged.lines().any(|line| line.contains(" sled::") || line.contains(" sled:"));
+    let debug = logged("trace");
+    assert!(!of_sled(&debug) && !debug.contains("rustls"), "{debug}");
+    assert!(of_sled(&logged("trace,sled=trace")), "unless they are named");
+}
+
+#[test]
 fn an_item_whose_provider_is_not_there_is_warned_of_at_the_next_start() {
     let dir = tempfile::tempdir().expect("a directory");
     let server = Server::start_as(holdfast(&serve(dir.path())).args(["--simulated-enabled", "true"]));

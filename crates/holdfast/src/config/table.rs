@@ -242,13 +242,16 @@ pub(crate) const SETTINGS: &[Setting] = &[
     Setting {
         default: Some("info"),
         help: "What is logged to standard error, as a tracing filter",
-        more: "For example `warn` or `info,engine=debug`.",
+        more: "For example `warn`, `debug` or `info,engine=debug`. A level alone is for what is Holdfast's own; the libraries \
+               are told of from `warn` on, unless the filter names them (`debug,sled=info`).",
         ..plain(RUNNING, ["log.filter", "log-filter", "HOLDFAST_LOG_FILTER"], "FILTER")
     },
     Setting {
         default: Some("text"),
         help: "How it is logged: `text` or `json`",
-        more: "",
+        more: "It counts for what is logged, which goes to standard error. What is said at the start and at the end \
+               (addresses, where the tokens are, what was recovered, that it is ready) goes to standard output and is \
+               plain text always; so is, on standard error, the failure that ends the program.",
         ..plain(RUNNING, ["log.format", "log-format", "HOLDFAST_LOG_FORMAT"], "FORMAT")
     },
 ];

@@ -216,7 +216,7 @@ async fn serve_on(running: &Running, stop: &mut Stop) -> Ended {
   curl -X POST {admin}/v1/admin/items/poster/open -H \"Authorization: Bearer $(cat {data_dir}/admin-token)\"
   curl -i -X POST {public}/v1/items/poster/reservations -H 'X-Customer-Id: ann' \\
     -H 'Idempotency-Key: my-first-attempt' -H 'Content-Type: application/json' -d '{{\"quantity\":1}}'
-  curl '{admin}/readyz?verbose' -H \"Authorization: Bearer $(cat {data_dir}/admin-token)\"
+  curl '{admin}/readyz?verbose'
   holdfast crowd --target {public} --admin-target {admin} --sku encore \\
     --admin-token-file {data_dir}/admin-token --service-token-file {data_dir}/service-token"
     ));
