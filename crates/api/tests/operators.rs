@@ -189,6 +189,8 @@ async fn health_says_ready_and_in_words_how_things_are() {
     }
     let words = ask(shop.admin, Ask::new("GET", "/readyz?verbose")).await;
     assert_eq!(words.body.pointer("/engine/items_stopped"), Some(&json!([])));
+    assert_eq!(words.body.pointer("/engine/partition_streams_stopped"), Some(&json!([])));
+    assert_eq!(words.body.pointer("/engine/bundles_following"), Some(&json!(0)));
     let public = shop.ask(Ask::new("GET", "/readyz?verbose")).await;
     assert_eq!((public.status, public.body.get("engine")), (200, None), "not for everybody");
     let page = shop.ask(Ask::new("GET", "/problems/sold_out")).await;
