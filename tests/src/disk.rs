@@ -55,6 +55,43 @@ impl Node {
     }
 }
 
+/// What a process left below a directory when it ended: each name, and what it is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left(BTreeMap<PathBuf, Kind>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Directory,
+    File { private: bool },
+}
+
+impl Left {
+    /// What there is below `root`, in which nobody is at work.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn below(root: &Path) -> Result<Self> {
+        let mut left = Self::default();
+        left.add(root)?;
+        Ok(left)
+    }
+
+    fn add(&mut self, dir: &Path) -> Result<()> {
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            let (path, metadata) = (entry.path(), entry.metadata()?);
+            if metadata.is_dir() {
+                self.add(&path)?;
+                self.0.insert(path, Kind::Directory);
+            } else {
+                let private = metadata.permissions().mode() & 0o077 == 0;
+                self.0.insert(path, Kind::File { private });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The disk below one directory, which is taken to have been there for ever.
 #[derive(Clone, Debug)]
 pub struct Disk {
@@ -94,10 +131,35 @@ impl Disk {
         }
     }
 
-    /// Another process begins: it has no files open.
-    pub fn next_process(&mut self) {
+    /// Another process begins: it has no files open. A kill has cut off calls of the one before, and only what it left
+    /// tells which of them the system has done to their end all the same: those are done now.
+    pub fn next_process(&mut self, left: &Left) {
         self.process += 1;
         self.open.clear();
+        let root = self.root.clone();
+        self.forget_all_but(0, &root, left);
+        // In the order of their names, so that a directory comes before what is in it.
+        for (path, kind) in &left.0 {
+            if self.find(path).is_none() {
+                self.nodes.push(match kind {
+                    Kind::Directory => Node::directory(),
+                    Kind::File { private } => Node::file(*private),
+                });
+                self.put(path, self.nodes.len() - 1);
+            }
+        }
+    }
+
+    fn forget_all_but(&mut self, node: Inode, path: &Path, left: &Left) {
+        let Some(Node::Directory { now, .. }) = self.nodes.get(node) else { return };
+        for (name, inside) in now.clone() {
+            let path = path.join(&name);
+            if left.0.contains_key(&path) {
+                self.forget_all_but(inside, &path, left);
+            } else {
+                self.enter(node, Entry::Remove(name));
+            }
+        }
     }
 
     /// Syncs so far that made bytes of a file durable that had not been.
@@ -401,5 +463,28 @@ fn tear(content: &mut Vec<u8>, at: u64, bytes: &[u8], random: &mut impl Rng) {
             let piece = bytes.get((from - at) as usize..(to - at) as usize).expect("it lies inside").to_vec();
             apply(content, &Change::Write { at: from, bytes: piece });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_kill_cut_off_was_done_if_the_process_left_it_so() {
+        let real = tempfile::tempdir().expect("a directory");
+        let root = real.path();
+        let (made, not_made, removed) = (root.join("made"), root.join("not-made"), root.join("removed"));
+        let calls = vec![Call::Mkdir(removed.clone()), Call::Mkdir(made.clone()), Call::Mkdir(not_made.clone())];
+        let recording = Recording { calls, steps: Vec::new() };
+        let mut disk = Disk::new(root);
+        for (call, result) in [(0, None), (0, Some(0)), (1, None), (2, None)] {
+            disk.step(&recording, Step { call, result });
+        }
+        std::fs::create_dir(&made).expect("it is made");
+        disk.next_process(&Left::below(root).expect("readable"));
+        let there = [&made, &not_made, &removed].map(|path| disk.find(path).is_some());
+        assert_eq!(there, [true, false, false]);
+        assert_eq!(disk.at_risk(), 3, "none of it is kept for sure");
     }
 }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use tests::client::fresh_key;
-use tests::disk::Disk;
+use tests::disk::{Disk, Left};
 use tests::server::Signal;
 use tests::trace::{Call, Recording, STRACE};
 use tests::{Client, Server, from_environment, server, strace_is_here};
@@ -66,7 +66,8 @@ struct World {
     data: PathBuf,
     root: tempfile::TempDir,
     /// One for each life of the server.
-    lives: Vec<Recording>,
+    /// What each process did, and what it found there.
+    lives: Vec<(Recording, Left)>,
     /// The whole log as it was in the end.
     hashes: Vec<ChainHash>,
     /// In how many generations.
@@ -80,6 +81,7 @@ async fn record(log: &[&str]) -> World {
     let data = disk.join("data");
     let mut lives = Vec::new();
     // From nothing to a clean stop; from that to a kill; from that to a clean stop.
+    let mut found = Left::default();
     for (life, end) in [Signal::TERM, Signal::KILL, Signal::TERM].into_iter().enumerate() {
         let trace = root.path().join(format!("trace-{life}"));
         let mut command = Command::new("strace");
@@ -98,7 +100,9 @@ async fn record(log: &[&str]) -> World {
         server.signal(end).expect("it runs");
         // strace holds its output open until all is written down.
         server.ended().await.expect("it ends");
-        lives.push(tests::trace::read(&std::fs::read_to_string(&trace).expect("a trace"), &disk));
+        let recording = tests::trace::read(&std::fs::read_to_string(&trace).expect("a trace"), &disk);
+        let left = Left::below(&disk).expect("readable");
+        lives.push((recording, std::mem::replace(&mut found, left)));
     }
     let copy = tempfile::tempdir().expect("a directory");
     tests::log::copy(&data, copy.path()).expect("a copy");
@@ -248,8 +252,8 @@ impl World {
     /// Plays the recording, and calls `visit` before every step with what the disk is and what was told by then.
     fn play(&self, disk: &mut Disk, visit: &mut dyn FnMut(usize, &Disk, &[Told])) -> Vec<Told> {
         let (mut told, mut at) = (Vec::new(), 0);
-        for life in &self.lives {
-            disk.next_process();
+        for (life, found) in &self.lives {
+            disk.next_process(found);
             for step in &life.steps {
                 visit(at, disk, &told);
                 disk.step(life, *step);
@@ -264,7 +268,7 @@ impl World {
     }
 
     fn steps(&self) -> usize {
-        self.lives.iter().map(|life| life.steps.len()).sum()
+        self.lives.iter().map(|(life, _)| life.steps.len()).sum()
     }
 
     fn disk(&self) -> Disk {
