@@ -1,6 +1,6 @@
 //! Folding the log of a stopped server, the same way recovery does, and what lies around it.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use domain::ids::PartitionNo;
 use engine::fold::Folded;
 use eventlog::{ChainHash, ChainPoint, DataDir, DiskLog, DiskOptions, EventLog, RecordNo, Recovered, recover};
@@ -22,6 +22,7 @@ pub fn recovered(path: &Path, partition: PartitionNo) -> Result<(Recovered, Fold
     let (_held, mut log) = open(path, partition)?;
     let mut folded = Folded::new(partition);
     let recovered = recover(&mut log, ChainPoint::START, &mut |event| folded.apply(event.item, &event.event))?;
+    ensure!(folded.stopped.is_none(), "the partition's own stream is broken: {:?}", folded.stopped);
     Ok((recovered, folded))
 }
 

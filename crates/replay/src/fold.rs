@@ -185,6 +185,9 @@ pub(crate) fn fold_one(folded: &mut Folded, placed: &Placed) -> Result<(), Strin
     // What a broken event leaves half done is never looked at again: its stream is passed over from there on.
     let applied = catch_unwind(AssertUnwindSafe(|| folded.apply(placed.item, &placed.event)));
     applied.map_err(|panic| words(panic.as_ref()))?;
+    if let (StreamEvent::Partition(_), Some(why)) = (&placed.event, &folded.stopped) {
+        return Err(why.clone());
+    }
     match folded.items.get(&placed.item) {
         Some(FoldedItem::Broken { why, .. }) => Err(why.clone()),
         Some(FoldedItem::Whole(_)) | None => Ok(()),

@@ -3,7 +3,8 @@
 mod common;
 
 use common::{Shop, at, customer, everything, hash, in_memory, logs, open, replay, reserve, sku};
-use domain::event::{Event, OpenedBy};
+use domain::endpoint::{EndpointEvent, EndpointNo};
+use domain::event::{Event, OpenedBy, PartitionEvent};
 use domain::ids::Ordinal;
 use domain::item::Phase;
 use domain::units::{Quantity, Units};
@@ -113,6 +114,21 @@ fn an_event_that_contradicts_the_state_breaks_an_invariant_at_its_item_and_seque
     assert!(finding.words.contains("invariant 1"), "{}", finding.words);
     let states = replay::state::items(&replayed.folded);
     assert!(states.iter().any(|item| item.broken.is_some()) && states.iter().any(|item| item.broken.is_none()));
+}
+
+#[test]
+fn an_event_that_contradicts_a_partitions_own_stream_is_found_and_its_items_are_folded_on() {
+    let disk = in_memory(|shop| {
+        let no = EndpointNo(7);
+        let event = PartitionEvent::Endpoint { endpoint: no, event: Box::new(EndpointEvent::Removed) };
+        shop.plant_partition(16, event);
+        shop.ask("lamp", 17, reserve("eve"));
+    });
+    let replayed = replay(&logs(&disk), &Ask::default()).expect("the log itself is right");
+    let [finding] = replayed.findings.told() else { panic!("{:?}", replayed.findings) };
+    assert_eq!((finding.promise, finding.item.is_partition_stream()), (Promise::Invariant, true));
+    assert!(finding.words.contains("endpoint"), "{}", finding.words);
+    assert!(replay::state::items(&replayed.folded).iter().all(|item| item.broken.is_none()));
 }
 
 #[test]

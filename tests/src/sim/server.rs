@@ -177,6 +177,9 @@ impl Server {
         let recovered = recover(&mut log, from, &mut |event| folded.apply(event.item, &event.event));
         let recovered = recovered.map_err(NoStart::Recover)?;
         folded.recount();
+        if let Some(why) = &folded.stopped {
+            return Err(NoStart::Wrong(format!("the partition's own stream is broken: {why}")));
+        }
         if let Some((sku, why)) = folded.broken().first() {
             return Err(NoStart::Wrong(format!("{sku} is broken: {why}")));
         }

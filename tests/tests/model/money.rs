@@ -266,6 +266,10 @@ impl Book {
                 // Part of the money, or another order's: nobody but an operator can say what that means.
                 return self.note(known, report, !is_done);
             }
+            let told_before = self.early.iter().any(|one| early(one) && one.owner == no && one.amount == amount);
+            if told_before && self.is_noted_enough(known, false) {
+                return self.no_change(report);
+            }
             self.payments[known].noted.push(report.report.clone());
             self.early.retain(|one| !early(one));
             let (provider, payment) = (report.provider, report.payment.clone());

@@ -375,6 +375,18 @@ fn however_often_a_capture_was_reported_that_its_money_went_back_is_written_down
     }
 }
 
+#[test]
+fn a_refund_of_money_that_waits_for_its_order_is_written_down_only_so_often() {
+    let told: Vec<String> = (0..12).map(|no| format!("t=2 refunded r1 back-{no} p1 500 -> {}", noted(no))).collect();
+    check(&format!(
+        "item    stock=1 price=500 keep_open
+         t=0     reserve r1 ann 1        -> held until 120000
+         t=1     report r1 e1 p1 500     -> stored
+         {}",
+        told.join("\n")
+    ));
+}
+
 /// What the further report of this number is answered with.
 fn noted(no: u8) -> &'static str {
     if no < crate::limits::REPORTS_NOTED_MAX { "noted" } else { "duplicate" }

@@ -223,6 +223,12 @@ impl Books {
         self.order(owner).map_or(0, |book| book.failures)
     }
 
+    /// Whether a provider has told of this very refund, and its capture's fate is still to come.
+    pub(crate) fn is_refund_told(&self, by: Provider, payment: &PaymentId, owner: Ordinal, amount: Money) -> bool {
+        let early = self.early.get(&(payment.clone(), by));
+        early.is_some_and(|early| early.owner == owner && early.amount == amount)
+    }
+
     pub(crate) fn early_refunds_of(&self, owner: Ordinal) -> u8 {
         self.order(owner).map_or(0, |book| book.early_refunds)
     }

@@ -137,7 +137,11 @@ fn refunded(books: &Books, owner: Ordinal, report: &PaymentReport, amount: Money
             let (capture, record) = (known.no, known.record);
             let (whole, is_done) = (record.owner == owner && record.capture.amount == amount, record.is_refunded());
             if whole && !is_done {
-                // Once for each capture, and never one report too many: the money is gone.
+                // The first is never one report too many: the money is gone. Of parked money it takes effect later.
+                let again = books.is_refund_told(provider, &payment, owner, amount);
+                if again && record.reports >= REPORTS_NOTED_MAX {
+                    return Verdict::Nothing;
+                }
                 return Verdict::new(PaymentEvent::RefundReported { provider, payment, report, amount });
             }
             if is_noted_enough(known, !is_done) {

@@ -179,6 +179,13 @@ impl<L: LocalLog> Shop<L> {
         recorded.seq.0
     }
 
+    /// Writes an event of the partition's own stream that nothing led to.
+    pub fn plant_partition(&mut self, seconds: u64, event: PartitionEvent) {
+        let seq = self.partition.seq().next();
+        let recorded = Recorded { seq, at: at(seconds), idempotency: None, event };
+        self.record_partition(&[recorded]);
+    }
+
     fn write(&mut self, events: &[EncodedEvent]) {
         let place = self.chain.next_record();
         let records = self.chain.frame(events);
