@@ -5,8 +5,11 @@
 //! directory is kept for sure once that directory was synced; until then only some first part of it, for directories
 //! are journalled, each by itself.
 
+mod left;
+
 use crate::trace::{Call, Recording, Step};
 use anyhow::{Context, Result};
+use left::Kind;
 use rand::{Rng, RngExt};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::unix::fs::PermissionsExt;
@@ -14,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// Disks write these as a whole or not at all, the small ones of old and the large ones of now.
 const SECTORS: [u64; 2] = [512, 4_096];
+
+pub use left::Left;
 
 type Inode = usize;
 type Names = BTreeMap<String, Inode>;
@@ -55,43 +60,6 @@ impl Node {
     }
 }
 
-/// What a process left below a directory when it ended: each name, and what it is of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Left(BTreeMap<PathBuf, Kind>);
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Directory,
-    File { private: bool },
-}
-
-impl Left {
-    /// What there is below `root`, in which nobody is at work.
-    ///
-    /// # Errors
-    /// It cannot be read.
-    pub fn below(root: &Path) -> Result<Self> {
-        let mut left = Self::default();
-        left.add(root)?;
-        Ok(left)
-    }
-
-    fn add(&mut self, dir: &Path) -> Result<()> {
-        for entry in std::fs::read_dir(dir)? {
-            let entry = entry?;
-            let (path, metadata) = (entry.path(), entry.metadata()?);
-            if metadata.is_dir() {
-                self.add(&path)?;
-                self.0.insert(path, Kind::Directory);
-            } else {
-                let private = metadata.permissions().mode() & 0o077 == 0;
-                self.0.insert(path, Kind::File { private });
-            }
-        }
-        Ok(())
-    }
-}
-
 /// The disk below one directory, which is taken to have been there for ever.
 #[derive(Clone, Debug)]
 pub struct Disk {
@@ -104,6 +72,8 @@ pub struct Disk {
     appending: HashSet<i64>,
     /// Syncs under way: which writes they cover.
     syncing: HashMap<(usize, usize), Vec<(usize, usize)>>,
+    /// Renames under way.
+    renaming: BTreeMap<(usize, usize), (PathBuf, PathBuf)>,
     process: usize,
     syncs: usize,
     /// What the last of them was of.
@@ -124,6 +94,7 @@ impl Disk {
             open,
             appending,
             syncing,
+            renaming: BTreeMap::new(),
             process: 0,
             syncs: 0,
             synced: None,
@@ -136,6 +107,11 @@ impl Disk {
     pub fn next_process(&mut self, left: &Left) {
         self.process += 1;
         self.open.clear();
+        for (from, to) in std::mem::take(&mut self.renaming).into_values() {
+            if self.find(&from).is_some() && !left.0.contains_key(&from) && left.0.contains_key(&to) {
+                self.rename(&from, &to);
+            }
+        }
         let root = self.root.clone();
         self.forget_all_but(0, &root, left);
         // In the order of their names, so that a directory comes before what is in it.
@@ -185,6 +161,9 @@ impl Disk {
     pub fn step(&mut self, recording: &Recording, step: Step) {
         let call = recording.calls.get(step.call).expect("steps are of calls");
         let id = (self.process, step.call);
+        if step.result.is_some() {
+            self.renaming.remove(&id);
+        }
         match step.result {
             None => self.begin(id, call),
             Some(result) if result >= 0 => self.end(id, call, result),
@@ -207,7 +186,8 @@ impl Disk {
                 }
             }
             Call::Open { .. } | Call::Seek { .. } | Call::Length { .. } | Call::Copy { .. } => {}
-            Call::Mkdir(_) | Call::Rename(..) | Call::Remove(_) | Call::Answer(_) => {}
+            Call::Rename(from, to) => drop(self.renaming.insert(id, (from.clone(), to.clone()))),
+            Call::Mkdir(_) | Call::Remove(_) | Call::Answer(_) => {}
         }
     }
 
@@ -243,18 +223,20 @@ impl Disk {
                 self.nodes.push(Node::directory());
                 self.put(path, self.nodes.len() - 1);
             }
-            Call::Rename(from, to) => {
-                let (parent, old) = self.parent(from);
-                let (other, new) = self.parent(to);
-                assert_eq!(parent, other, "a rename across directories");
-                self.enter(parent, Entry::Move(old, new));
-            }
+            Call::Rename(from, to) => self.rename(from, to),
             Call::Remove(path) => {
                 let (parent, name) = self.parent(path);
                 self.enter(parent, Entry::Remove(name));
             }
             Call::Answer(_) => {}
         }
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) {
+        let (parent, old) = self.parent(from);
+        let (other, new) = self.parent(to);
+        assert_eq!(parent, other, "a rename across directories");
+        self.enter(parent, Entry::Move(old, new));
     }
 
     fn behind(&self, file: i64) -> Inode {
@@ -474,17 +456,26 @@ mod tests {
     fn what_a_kill_cut_off_was_done_if_the_process_left_it_so() {
         let real = tempfile::tempdir().expect("a directory");
         let root = real.path();
-        let (made, not_made, removed) = (root.join("made"), root.join("not-made"), root.join("removed"));
-        let calls = vec![Call::Mkdir(removed.clone()), Call::Mkdir(made.clone()), Call::Mkdir(not_made.clone())];
+        let [made, not_made, removed, old, new] =
+            ["made", "not-made", "removed", "old", "new"].map(|name| root.join(name));
+        let calls = vec![
+            Call::Mkdir(removed.clone()),
+            Call::Mkdir(old.clone()),
+            Call::Mkdir(made.clone()),
+            Call::Mkdir(not_made.clone()),
+            Call::Rename(old.clone(), new.clone()),
+        ];
         let recording = Recording { calls, steps: Vec::new() };
         let mut disk = Disk::new(root);
-        for (call, result) in [(0, None), (0, Some(0)), (1, None), (2, None)] {
+        for (call, result) in [(0, None), (0, Some(0)), (1, None), (1, Some(0)), (2, None), (3, None), (4, None)] {
             disk.step(&recording, Step { call, result });
         }
-        std::fs::create_dir(&made).expect("it is made");
+        let moved = disk.find(&old);
+        [&made, &new].into_iter().for_each(|path| std::fs::create_dir(path).expect("it is made"));
         disk.next_process(&Left::below(root).expect("readable"));
-        let there = [&made, &not_made, &removed].map(|path| disk.find(path).is_some());
-        assert_eq!(there, [true, false, false]);
-        assert_eq!(disk.at_risk(), 3, "none of it is kept for sure");
+        let there = [&made, &not_made, &removed, &old].map(|path| disk.find(path).is_some());
+        assert_eq!(there, [true, false, false, false]);
+        assert_eq!(disk.find(&new), moved, "the same, under its new name");
+        assert_eq!(disk.at_risk(), 5, "none of it is kept for sure");
     }
 }
