@@ -43,6 +43,15 @@ pub(crate) async fn watched(who: &'static str, failure: Failure, work: impl Futu
     work.await;
 }
 
+/// Says that the engine has failed. What was told first is the reason.
+pub(crate) fn fail(failure: &Failure, why: String) {
+    failure.send_if_modified(|failure| {
+        let first = failure.is_none();
+        failure.get_or_insert(why);
+        first
+    });
+}
+
 struct Watch {
     who: &'static str,
     failure: Failure,
@@ -53,12 +62,7 @@ impl Drop for Watch {
         if std::thread::panicking() {
             let why = format!("{} panicked, which is a bug; the log is untouched", self.who);
             tracing::error!(why, "the process has to end");
-            // What was told first is the reason.
-            self.failure.send_if_modified(|failure| {
-                let first = failure.is_none();
-                failure.get_or_insert(why);
-                first
-            });
+            fail(&self.failure, why);
         }
     }
 }

@@ -112,6 +112,8 @@ pub struct PartitionReport {
     pub items: usize,
     /// Items whose events break an invariant: they stay stopped.
     pub broken: Vec<(Sku, String)>,
+    /// Why its own stream stays stopped, if its events break an invariant: no new items there, and no bundles.
+    pub stopped: Option<String>,
     /// A torn tail that was cut.
     pub cut: Option<Cut>,
 }
@@ -302,6 +304,7 @@ fn recover_one(unrecovered: Unrecovered) -> Result<RecoveredPartition, OpenError
         events: recovered.events,
         items: folded.items.len(),
         broken: folded.broken(),
+        stopped: folded.stopped.clone(),
         cut: recovered.cut,
     };
     Ok(RecoveredPartition { folded, tail: recovered.tail, log, snapshots, follow_ups, report })

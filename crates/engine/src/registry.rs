@@ -7,7 +7,7 @@ use crate::commit::receipts::Stands;
 use crate::commit::{Committed, ToCommitter};
 use crate::error::SubmitError;
 use crate::followups::{EndpointBook, Feed, Redelivery, Terms, is_of_interest, notifications_are_logged};
-use crate::keepers::Failure;
+use crate::keepers::{self, Failure};
 use crate::mailbox::{Caller, Mailboxes};
 use crate::partition::PartitionWriter;
 use crate::projection::Projection;
@@ -243,7 +243,7 @@ impl Registry {
                 Committed::Dismissed(replies) => replies.into_iter().for_each(|(caller, reply)| caller.answer(reply)),
                 Committed::Stopped(reason) => {
                     tracing::error!(%reason, partition = self.no.0, "nothing more is acknowledged");
-                    self.failure.send_replace(Some(reason.to_string()));
+                    keepers::fail(&self.failure, reason.to_string());
                     // Whoever waits for a commit that will not come looks again, and finds this.
                     self.committed.notify_waiters();
                 }

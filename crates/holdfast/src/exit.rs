@@ -15,7 +15,8 @@ pub(crate) enum Exit {
     Violation,
     /// The log is damaged. The message says where and what to do.
     Damaged,
-    /// The log failed while the server was running; nothing was acknowledged after that.
+    /// The log failed while the server was running, after which nothing is acknowledged; or a bug stopped a part that nothing
+    /// goes on without.
     LogFailed,
 }
 
@@ -27,7 +28,7 @@ Exit codes:
   2   the command line or the configuration makes no sense
   3   a promise was broken: the crowd, the audit or a replay found a contradiction
   4   the log is damaged; the message says where and what to do
-  70  the log failed while serving; nothing was acknowledged after that";
+  70  the log failed while serving, or a bug stopped what nothing goes on without";
 
 impl Exit {
     /// The number.

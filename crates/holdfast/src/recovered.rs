@@ -34,6 +34,13 @@ fn notable(partition: &PartitionReport) -> Vec<String> {
             partition.no.0, cut.records, cut.bytes, cut.from, cut.fault
         ));
     }
+    if let Some(why) = &partition.stopped {
+        lines.push(format!(
+            "STOPPED:                the own stream of partition {}: {why}. It takes no new items, bundles or endpoints; its \
+             items are served. It is a bug: keep a copy of the directory, and see docs/operations.md",
+            partition.no.0
+        ));
+    }
     for (sku, why) in &partition.broken {
         lines.push(format!("STOPPED:                item {sku}: {why}. Every other item is served"));
     }
@@ -56,6 +63,7 @@ mod tests {
             events: 0,
             items: 0,
             broken: Vec::new(),
+            stopped: None,
             cut: None,
         }
     }

@@ -288,8 +288,8 @@ pub(crate) struct Stopped {
 
 fn log_failed(words: &str) -> anyhow::Error {
     anyhow::anyhow!("{words}").context(
-        "the log failed while serving. Nothing was acknowledged after that; requests that were under way may have \
-         happened, and the same idempotency key will tell. Look at the disk, then start again: the log is recovered \
-         from what was durable",
+        "the server cannot go on. Requests that were under way may have happened, and the same idempotency key will \
+         tell. If the log failed, look at the disk; if it is a bug, report it. Then start again: the log is recovered from \
+         what was durable",
     )
 }

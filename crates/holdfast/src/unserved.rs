@@ -29,7 +29,7 @@ fn warning(provider: Provider, named: &[(Provider, Sku)]) -> Option<String> {
     (!skus.is_empty()).then(|| {
         format!(
             "items have payments.provider {name}, and this server has no such provider: {shown}{more}. Their holds become \
-             orders, and no payment is asked for. {remedy}, or change payments.provider of these items"
+             orders, and no payment is asked for. {remedy}, or, before their sales open, change payments.provider of these items"
         )
     })
 }

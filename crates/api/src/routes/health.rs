@@ -41,7 +41,7 @@ pub(super) async fn ready_in_words(State(app): State<SharedApp>, params: Params)
 /// so it looks at no item.
 fn trouble(app: &App) -> Option<Problem> {
     if let Some(reason) = app.engine.failed() {
-        let detail = format!("nothing more is acknowledged, and the process stops: {reason}");
+        let detail = format!("the process cannot go on, and stops: {reason}");
         return Some(Problem::new(Code::Draining, detail).come_back_soon());
     }
     (app.engine.is_draining() || app.is_draining())
