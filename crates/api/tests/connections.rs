@@ -178,17 +178,23 @@ async fn garbage_gets_no_answer_worth_having_and_harms_nobody() {
     assert_eq!(shop.ask(Ask::new("GET", "/livez")).await.status, 200);
 }
 
-#[tokio::test]
-async fn stopping_answers_those_who_wait_refuses_newcomers_and_ends_clean() {
-    let mut shop = Shop::open().await;
+/// Somebody who holds a lamp and waits for a change of that. Also the server's time by when they have begun to.
+async fn waits(shop: &Shop) -> (TcpStream, String) {
     shop.item("lamp", 1, json!({})).await;
     let (held, id) = shop.reserve("ann", "lamp").await;
     let mut waiting = TcpStream::connect(shop.public).await.unwrap();
     let request = Ask::new("GET", &format!("/v1/reservations/{id}")).customer("ann").header("Prefer", "wait=30");
     waiting.write_all(&request.bytes()).await.unwrap();
-    let _idle = TcpStream::connect(shop.public).await.unwrap();
     assert!(timeout(SHORT, waiting.readable()).await.is_err(), "nothing has changed yet");
-    let stopped_at = shop.later_than(&held.text("server_time")).await;
+    let later = shop.later_than(&held.text("server_time")).await;
+    (waiting, later)
+}
+
+#[tokio::test]
+async fn stopping_answers_those_who_wait_refuses_newcomers_and_ends_clean() {
+    let mut shop = Shop::open().await;
+    let _idle = TcpStream::connect(shop.public).await.unwrap();
+    let (mut waiting, stopped_at) = waits(&shop).await;
     shop.stop();
     let heard = timeout(PATIENCE, read_all(&mut waiting)).await.expect("answered at once");
     let heard = Heard::parse(&heard).unwrap();
@@ -202,13 +208,7 @@ async fn stopping_answers_those_who_wait_refuses_newcomers_and_ends_clean() {
 #[tokio::test]
 async fn whoever_waits_when_the_engine_stops_too_is_told_what_was_known_as_of_now() {
     let mut shop = Shop::open().await;
-    shop.item("lamp", 1, json!({})).await;
-    let (held, id) = shop.reserve("ann", "lamp").await;
-    let mut waiting = TcpStream::connect(shop.public).await.unwrap();
-    let request = Ask::new("GET", &format!("/v1/reservations/{id}")).customer("ann").header("Prefer", "wait=30");
-    waiting.write_all(&request.bytes()).await.unwrap();
-    assert!(timeout(SHORT, waiting.readable()).await.is_err(), "nothing has changed yet");
-    let stopped_at = shop.later_than(&held.text("server_time")).await;
+    let (mut waiting, stopped_at) = waits(&shop).await;
     shop.engine.drain();
     shop.stop();
     let heard = timeout(PATIENCE, read_all(&mut waiting)).await.expect("answered at once");
