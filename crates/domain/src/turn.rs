@@ -18,9 +18,6 @@ use crate::rejection::Rejection;
 use crate::time::{DurationMs, Timestamp};
 use crate::views::{Answer, Body, CaptureFilter, Judgement, Origin, PaymentVerdict, ReservationFilter};
 
-/// Expiries may take this much of a turn's batch, so that what they free is also offered in the same turn.
-const EXPIRY_SHARE: usize = TURN_BATCH / 2;
-
 /// What can be read of an item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Query {
@@ -64,6 +61,7 @@ pub struct Turn<'i> {
     item: &'i mut Item,
     now: Timestamp,
     recorded: Vec<Recorded>,
+    batch: usize,
     batch_left: usize,
 }
 
@@ -72,16 +70,24 @@ pub struct Turn<'i> {
 pub struct TurnEnd {
     /// The events, applied already, to be written.
     pub recorded: Vec<Recorded>,
-    /// Whether more is due or promotable: another turn should follow without waiting for anything.
+    /// How much of what is due or promotable was worked off.
+    pub worked_off: usize,
+    /// Whether more is: another turn should follow without waiting for an instant.
     pub backlog: bool,
 }
 
 impl<'i> Turn<'i> {
     /// Begins a turn at `now` (or at the item's logged time, if that is later) with what is due.
     pub fn begin(item: &'i mut Item, now: Timestamp) -> Self {
+        Self::begin_within(item, now, TURN_BATCH)
+    }
+
+    /// The same for a caller who lets it work off less than [`TURN_BATCH`].
+    pub fn begin_within(item: &'i mut Item, now: Timestamp, batch: usize) -> Self {
         let now = now.max(item.now());
         item.advance_timers(now);
-        let mut turn = Self { item, now, recorded: Vec::new(), batch_left: TURN_BATCH };
+        let batch = batch.min(TURN_BATCH);
+        let mut turn = Self { item, now, recorded: Vec::new(), batch, batch_left: batch };
         turn.happen_what_is_due();
         turn
     }
@@ -90,7 +96,7 @@ impl<'i> Turn<'i> {
     pub fn begin_after_restart(item: &'i mut Item, now: Timestamp, resumed_at: Timestamp, grace: DurationMs) -> Self {
         let now = now.max(item.now());
         let resumed = clock_resumed(item, resumed_at.max(item.now()), grace);
-        let mut turn = Self { item, now, recorded: Vec::new(), batch_left: TURN_BATCH };
+        let mut turn = Self { item, now, recorded: Vec::new(), batch: TURN_BATCH, batch_left: TURN_BATCH };
         if let Some(event) = resumed {
             turn.record(event, None);
         }
@@ -149,7 +155,7 @@ impl<'i> Turn<'i> {
         self.item.advance_timers(self.now);
         let backlog = self.next().is_some() || self.item.timers().needs_work();
         assert!(backlog || self.item.serves_all_it_can(), "invariant 5: somebody waits for free units");
-        TurnEnd { recorded: self.recorded, backlog }
+        TurnEnd { recorded: self.recorded, worked_off: self.batch.saturating_sub(self.batch_left), backlog }
     }
 
     fn judgement(&self, outcome: Result<Answer, Rejection>) -> Judgement {
@@ -208,7 +214,8 @@ impl<'i> Turn<'i> {
     /// Works off what is due, as far as the batch reaches: phases first, for a sale that is over promotes nobody;
     /// then expiries in order, then promotions with the units they freed, then money whose reservation is over.
     fn happen_what_is_due(&mut self) {
-        let expiries_end = self.batch_left.saturating_sub(EXPIRY_SHARE);
+        // Expiries may take half of the batch, so that what they free is also offered in the same turn.
+        let expiries_end = self.batch_left.saturating_sub(self.batch.div_ceil(2));
         while let Some(event) = next_due_change(self.item, self.now) {
             self.record(event, None);
         }

@@ -77,21 +77,8 @@ async fn wait(
     (wake, submitted, alarm): (Wake, Ticket, &mut Alarm),
 ) -> Woken {
     let (until, then) = match wake {
-        Wake::Now => {
-            // Before the look at what is durable: a commit in between is told of too.
-            let committed = registry.committed.notified();
-            if submitted.0.saturating_sub(slot.durable().0) <= BACKLOG_AHEAD {
-                // A backlog is worked off between requests, not instead of the other tasks of this thread.
-                tokio::task::yield_now().await;
-                return Woken::Due;
-            }
-            tokio::select! {
-                biased;
-                () = lanes.some() => {}
-                () = committed => {}
-            }
-            return Woken::Due;
-        }
+        Wake::Now => return go_on(registry, slot, lanes, submitted).await,
+        Wake::Rested(at) => (at.0.saturating_sub(registry.mono().0), Woken::Due),
         Wake::At(at) => {
             let until = registry.clock.until(at);
             if until <= IDLE_BEFORE_REST { (until, Woken::Due) } else { (IDLE_BEFORE_REST, Woken::Idle) }
@@ -106,8 +93,28 @@ async fn wait(
             tokio::task::yield_now().await;
             Woken::Asked
         }
-        () = alarm.ring(Instant::now() + until) => then,
+        () = alarm.ring(Instant::now() + until) => match wake {
+            Wake::Rested(_) => go_on(registry, slot, lanes, submitted).await,
+            Wake::Now | Wake::At(_) | Wake::Never => then,
+        },
     }
+}
+
+/// Waits until a backlog may go on: between the other tasks of this thread and not instead of them, and not far ahead of
+/// the disk.
+async fn go_on(registry: &Registry, slot: &Slot, lanes: &mut Lanes, submitted: Ticket) -> Woken {
+    // Before the look at what is durable: a commit in between is told of too.
+    let committed = registry.committed.notified();
+    if submitted.0.saturating_sub(slot.durable().0) <= BACKLOG_AHEAD {
+        tokio::task::yield_now().await;
+        return Woken::Due;
+    }
+    tokio::select! {
+        biased;
+        () = lanes.some() => {}
+        () = committed => {}
+    }
+    Woken::Due
 }
 
 /// What is left to do after a turn.

@@ -8,6 +8,7 @@
 pub mod error;
 pub mod handle;
 mod open;
+pub mod pace;
 
 pub mod clock;
 pub mod commit;

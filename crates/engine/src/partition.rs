@@ -274,7 +274,7 @@ impl Registry {
             let changed = self.partition.changed.notified();
             let wake = self.partition.lock().await.wake();
             let at = match wake {
-                Wake::Now => self.clock.now(),
+                Wake::Now | Wake::Rested(_) => self.clock.now(),
                 Wake::At(at) => at,
                 Wake::Never => {
                     changed.await;

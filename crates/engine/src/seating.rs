@@ -82,7 +82,7 @@ impl Registry {
         if let Some(handover) = turned.handover {
             place.send(ToCommitter::Handover(handover));
         }
-        if turned.wake == Wake::Now {
+        if matches!(turned.wake, Wake::Now | Wake::Rested(_)) {
             self.wake_locked(slot, seat, None);
         } else if asleep.wake.map(|(_, at)| at) != turned.wake.due() {
             self.disarm(slot.no, asleep);
@@ -154,7 +154,7 @@ impl Registry {
 
     fn arm(&self, no: ItemNo, wake: Wake) -> Option<(TimerId, Timestamp)> {
         let at = match wake {
-            Wake::Now => self.clock.now(),
+            Wake::Now | Wake::Rested(_) => self.clock.now(),
             Wake::At(at) => at,
             Wake::Never => return None,
         };

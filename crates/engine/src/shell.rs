@@ -9,6 +9,7 @@
 //! if all that the item handed over before is durable; otherwise its replies queue up behind that.
 
 use crate::error::SubmitError;
+use crate::pace::{Pace, Rate};
 use crate::partition::BundleDecided;
 use domain::command::{Command, Request};
 use domain::event::{PartitionEvent, Recorded};
@@ -98,6 +99,8 @@ pub struct TurnOutput<R> {
 pub enum Wake {
     /// At once: there is a backlog.
     Now,
+    /// From that instant on, as soon as it can: there is a backlog, and it has to leave time to others.
+    Rested(MonoTime),
     /// At that instant.
     At(Timestamp),
     /// Only when asked.
@@ -155,7 +158,7 @@ impl Wake {
     #[must_use]
     pub const fn due(self) -> Option<Timestamp> {
         match self {
-            Self::Now => Some(Timestamp::from_millis(0)),
+            Self::Now | Self::Rested(_) => Some(Timestamp::from_millis(0)),
             Self::At(at) => Some(at),
             Self::Never => None,
         }
@@ -177,13 +180,21 @@ pub struct Shell {
     item: Item,
     submitted: Ticket,
     resume: Option<Resume>,
+    pace: Pace,
 }
 
 impl Shell {
     /// An item just created, or rebuilt while the process ran. `submitted` is the last ticket of its events.
     #[must_use]
     pub const fn new(item: Item, submitted: Ticket) -> Self {
-        Self { item, submitted, resume: None }
+        Self { item, submitted, resume: None, pace: Pace::new(Rate::USUAL) }
+    }
+
+    /// The same, working off a backlog at another rate.
+    #[must_use]
+    pub const fn paced(mut self, rate: Rate) -> Self {
+        self.pace = Pace::new(rate);
+        self
     }
 
     /// The same, for an item whose first turn after a start of the process is still to come.
@@ -232,7 +243,7 @@ impl Shell {
         let mut replies = Vec::with_capacity(asked.len());
         let mut turn = match self.resume.take() {
             Some(resume) => Turn::begin_after_restart(&mut self.item, now, resume.at, resume.grace),
-            None => Turn::begin(&mut self.item, now),
+            None => Turn::begin_within(&mut self.item, now, self.pace.allows(mono)),
         };
         let mut refused = false;
         for Asked { ask, judge_before, reply } in asked {
@@ -254,8 +265,13 @@ impl Shell {
             refused |= judgement.outcome.is_err() && ask.is_reserve();
             replies.push((reply, Ok(judgement)));
         }
-        let TurnEnd { recorded, backlog } = turn.end();
-        let wake = if backlog { Wake::Now } else { self.wake() };
+        let TurnEnd { recorded, worked_off, backlog } = turn.end();
+        self.pace.uses(worked_off);
+        let wake = match (backlog, self.pace.rested()) {
+            (false, _) => self.wake(),
+            (true, rested) if rested <= mono => Wake::Now,
+            (true, rested) => Wake::Rested(rested),
+        };
         let handover = self.gate(recorded, replies, (durable, wake), &mut release);
         TurnOutput { handover, release, wake, refused }
     }

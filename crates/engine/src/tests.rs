@@ -1,25 +1,27 @@
 //! The engine as a whole, on logs in memory and on paused time: what callers see when things go well and when not.
 
 use crate::actor::failpoint::Panics;
-use crate::limits::{BACKLOG_AHEAD, IDLE_BEFORE_REST};
+use crate::commit::CommitOn;
+use crate::limits::IDLE_BEFORE_REST;
 use crate::{Engine, EngineConfig, SubmitError, Timeouts, Unrecovered};
 use domain::command::{Claim, Command, WaitlistChoice};
 use domain::idempotency::{Attempt, IdempotencyKey};
 use domain::ids::{Ordinal, PartitionNo};
 use domain::item::Phase;
-use domain::limits::TURN_BATCH;
 use domain::money::{Currency, Money};
 use domain::policy::{ItemSpec, Policy, Settings, SettingsPatch};
 use domain::rejection::Rejection;
-use domain::text::{CustomerId, ItemName, Reason, Sku};
+use domain::text::{CustomerId, ItemName, Sku};
 use domain::time::{DurationMs, Timestamp};
 use domain::turn::Query;
-use domain::units::{Quantity, StockChange, Units};
+use domain::units::{Quantity, Units};
 use domain::views::{Answer, Body, Origin, ReservationFilter, ReservationView, StateView};
 use eventlog::memory_log::{Fault, MemoryDisk, MemoryLog};
 use eventlog::{LogId, RecordNo};
 use std::sync::Arc;
 use std::time::Duration;
+
+mod backlog;
 
 pub(crate) fn disk() -> MemoryDisk {
     MemoryDisk::new(LogId([7; 16]))
@@ -27,14 +29,18 @@ pub(crate) fn disk() -> MemoryDisk {
 
 /// A start of the process on this disk. The wall clock stands: engine time moves with tokio's paused clock.
 pub(crate) fn start(disk: &MemoryDisk) -> Engine {
+    start_as(disk, CommitOn::Thread)
+}
+
+fn start_as(disk: &MemoryDisk, commit_on: CommitOn) -> Engine {
     let log = Unrecovered {
         partition: PartitionNo(0),
         log: Box::new(MemoryLog::open(disk.clone())),
         snapshots: None,
         follow_ups: crate::FollowUpStore::memory(),
     };
-    let config =
-        EngineConfig { wall_clock: Arc::new(|| Timestamp::from_millis(1_767_225_600_000)), ..EngineConfig::default() };
+    let wall_clock = Arc::new(|| Timestamp::from_millis(1_767_225_600_000));
+    let config = EngineConfig { wall_clock, commit_on, ..EngineConfig::default() };
     Engine::open_logs(vec![log], &config, None).expect("it opens").0
 }
 
@@ -324,65 +330,6 @@ async fn a_clean_close_keeps_everything_and_refuses_what_comes_later() {
     let engine = start(&disk);
     let item = engine.find(&Sku::parse("lamp").expect("a sku")).expect("it is there");
     assert_eq!((item.view().status.held.get(), item.view().status.phase), (1, Phase::Open));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_promotion_backlog_that_a_crash_cut_goes_on_after_the_restart_while_nobody_asks() {
-    let disk = disk();
-    let engine = start(&disk);
-    let item = open_item(&engine, "lamp", 1).await;
-    for number in 0..700 {
-        held(&item, &format!("c{number}")).await;
-    }
-    let restock = Command::AdjustStock {
-        change: StockChange::new(699).expect("a change"),
-        reason: Reason::parse("more came").expect("a reason"),
-    };
-    settled(item.command(restock, None)).await.expect("judged").outcome.expect("accepted");
-    drop(engine);
-    disk.crash(3);
-    let engine = start(&disk);
-    let item = engine.find(&Sku::parse("lamp").expect("a sku")).expect("it is there");
-    let mut watch = item.watch();
-    let served = settled(watch.wait_for(|view| view.status.waiting == 0)).await.expect("published");
-    assert_eq!((served.status.held.get(), served.status.available.get()), (700, 0));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_backlog_runs_only_a_few_turns_ahead_of_the_disk() {
-    let disk = disk();
-    let engine = start(&disk);
-    let item = open_item(&engine, "lamp", 1).await;
-    let turns_ahead = usize::try_from(BACKLOG_AHEAD).expect("it is small") + 1;
-    let waiting = 4 * turns_ahead * TURN_BATCH;
-    for number in 0..=waiting {
-        held(&item, &format!("c{number}")).await;
-    }
-    let release = hold_syncs(&disk, 3);
-    let more = StockChange::new(i32::try_from(waiting).expect("it is small")).expect("a change");
-    let restock = Command::AdjustStock { change: more, reason: Reason::parse("more came").expect("a reason") };
-    let mut watch = item.watch();
-    let restocking = tokio::spawn({
-        let item = item.clone();
-        async move { item.command(restock, None).await }
-    });
-    // While the first sync lasts the item has time for all of its backlog.
-    let first = settled(async {
-        for _ in 0..50 * waiting / TURN_BATCH {
-            tokio::task::yield_now().await;
-        }
-        release.send(()).expect("the first sync waits");
-        watch.changed().await.expect("the restock is published");
-        watch.borrow_and_update().status.held.get() as usize
-    })
-    .await;
-    release.send(()).expect("the second sync waits");
-    let second = settled(watch.changed()).await.map(|()| watch.borrow().status.held.get() as usize);
-    let ahead = second.expect("what ran ahead is published") - first;
-    assert!((1..=turns_ahead * TURN_BATCH).contains(&ahead), "{ahead} promotions shared a commit");
-    release.send(()).expect("the third sync waits");
-    settled(watch.wait_for(|view| view.status.waiting == 0)).await.expect("the rest follows, commit by commit");
-    settled(restocking).await.expect("no panic").expect("judged").outcome.expect("accepted");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,9 @@ use domain::policy::{CoolOffPolicy, ExtensionPolicy, ItemSpec, PaymentPolicy, Po
 use domain::text::{ItemName, Sku};
 use domain::time::{DurationMs, Timestamp};
 use domain::units::{Quantity, Units};
+use engine::pace::Rate;
 use eventlog::memory_log::FaultWeights;
+use std::time::Duration;
 
 /// When a simulation's wall clock begins: an instant like any other, in milliseconds since 1970.
 pub(super) const WALL_START_MS: u64 = 1_800_000_000_000;
@@ -82,6 +84,8 @@ pub(super) struct Plan {
     pub(super) process: Process,
     /// No hold ends within this after a restart.
     pub(super) grace: DurationMs,
+    /// How fast items work off a backlog.
+    pub(super) backlog: Rate,
 }
 
 /// What the network does, in a thousand messages.
@@ -132,9 +136,9 @@ pub(super) struct Process {
 }
 
 impl Plan {
-    /// The plan of a seed.
+    /// The plan of a seed. What seeds were about before backlogs could be slow stays: those have dice of their own.
     #[must_use]
-    pub(super) fn draw(dice: &mut Dice) -> Self {
+    pub(super) fn draw(dice: &mut Dice, later: &mut Dice) -> Self {
         let count = dice.between(1, 3);
         let items = (0..count).map(|number| item(dice, number)).collect();
         let kinds = kinds(dice);
@@ -149,8 +153,15 @@ impl Plan {
             disk: disk(dice),
             process: process(dice),
             grace: DurationMs::from_secs(*dice.pick(&[0, 5, 30])),
+            backlog: backlog(later),
         }
     }
+}
+
+/// Mostly as it is. Few customers make no backlog that takes long, so some seeds have one that hardly gets on.
+fn backlog(dice: &mut Dice) -> Rate {
+    let rate = |event, burst| Rate { event: Duration::from_millis(event), burst: Duration::from_millis(burst) };
+    *dice.pick(&[Rate::USUAL, Rate::USUAL, rate(1, 3), rate(200, 600), rate(1_000, 1_000)])
 }
 
 /// A weight that is mostly nothing.

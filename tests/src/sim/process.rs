@@ -57,8 +57,12 @@ impl World {
         }
         seat.turn_at = None;
         let (release, wake) = server.turn(item, now, TURN_TAKES);
+        if matches!(wake, Wake::Rested(_)) {
+            self.marks.hit("item: a backlog leaves time to others");
+        }
         let next = match wake {
             Wake::Now => Some(now + 10),
+            Wake::Rested(at) => Some(u64::try_from(at.0.as_micros()).unwrap_or(u64::MAX).max(now + 10)),
             Wake::At(at) => Some(server.instant_of(at).max(now + 10)),
             Wake::Never => None,
         };
@@ -204,7 +208,7 @@ impl World {
         // Damage before a snapshot is found by whoever reads from the start; recovery is asked to do so here.
         let snapshot = self.snapshot.as_ref().filter(|_| self.backup.is_none());
         let used = snapshot.is_some();
-        match Server::start(&self.disk, self.at_us, wall, self.plan.grace, snapshot) {
+        match Server::start(&self.disk, self.at_us, wall, (self.plan.grace, self.plan.backlog), snapshot) {
             Ok(_) if self.backup.is_some() => {
                 Err("invariant 39: a flipped bit before the anchor was not noticed".into())
             }

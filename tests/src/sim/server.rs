@@ -16,6 +16,7 @@ use domain::views::Judgement;
 use engine::commit::gather::{Action, Gather, StopReason};
 use engine::fold::{Folded, FoldedItem};
 use engine::newcomers::{Newcomers, Wish};
+use engine::pace::Rate;
 use engine::shell::{
     Ask, Asked, Handover, MonoTime, Published, Reply, ReplyTo, Resume, Shell, Ticket, TurnInput, Wake,
 };
@@ -141,6 +142,7 @@ pub(super) struct Seat {
     /// The last ticket before a panic.
     submitted: Ticket,
     resume: (Resume, Seq),
+    backlog: Rate,
 }
 
 /// A running process.
@@ -166,7 +168,7 @@ impl Server {
         disk: &MemoryDisk,
         at_us: u64,
         wall_ms: u64,
-        grace: DurationMs,
+        (grace, backlog): (DurationMs, Rate),
         snapshot: Option<&Snapshot>,
     ) -> Result<(Self, Started), NoStart> {
         let mut log = MemoryLog::open(disk.clone());
@@ -189,7 +191,7 @@ impl Server {
         let claim = log.claim("a simulation").map_err(|error| NoStart::Wrong(error.to_string()))?;
         let resume = Resume { at: Timestamp::from_millis(base_ms), grace };
         let seats = folded.items.into_iter().filter_map(|(no, item)| match item {
-            FoldedItem::Whole(item) => Some((no, Seat::resuming(*item, resume))),
+            FoldedItem::Whole(item) => Some((no, Seat::resuming(*item, resume, backlog))),
             FoldedItem::Broken { .. } => None,
         });
         let server = Self {
@@ -301,7 +303,7 @@ impl Server {
         };
         let (resume, before) = seat.resume;
         let untouched = found.seq() == before;
-        let shell = Shell::new(*found, seat.submitted);
+        let shell = Shell::new(*found, seat.submitted).paced(seat.backlog);
         seat.shell = Some(if untouched { shell.resuming(resume) } else { shell });
         Ok(true)
     }
@@ -391,9 +393,9 @@ impl Server {
 }
 
 impl Seat {
-    fn resuming(item: domain::item::Item, resume: Resume) -> Self {
+    fn resuming(item: domain::item::Item, resume: Resume, backlog: Rate) -> Self {
         let (before, newcomers) = (item.seq(), Newcomers::new(item.key()));
-        let shell = Shell::new(item, Ticket(0)).resuming(resume);
+        let shell = Shell::new(item, Ticket(0)).resuming(resume).paced(backlog);
         Self {
             queue: VecDeque::new(),
             durable: Ticket(0),
@@ -402,6 +404,7 @@ impl Seat {
             turn_at: None,
             submitted: Ticket(0),
             resume: (resume, before),
+            backlog,
             shell: Some(shell),
         }
     }

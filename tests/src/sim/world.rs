@@ -109,7 +109,7 @@ impl World {
     #[must_use]
     pub(super) fn new(seed: u64, tell: bool) -> Self {
         let mut dice = Dice::new(seed);
-        let plan = Plan::draw(&mut dice);
+        let plan = Plan::draw(&mut dice, &mut Dice::new(!seed));
         let disk = MemoryDisk::new(LogId(u128::from(seed).to_be_bytes()));
         let items = shop(&disk, &plan.items);
         disk.draw_faults(dice.roll(), plan.disk.faults);

@@ -316,5 +316,6 @@ impl Item {
     }
 }
 
-/// Timers the wheel moves in one turn at most: at some ten nanoseconds each well below a millisecond.
-const TIMER_MOVES_PER_TURN: usize = 16_384;
+/// Timers the wheel moves at once. A turn has it do so a few times; of many timers each is a miss of the cache, and all
+/// that is at most some tenths of a millisecond.
+const TIMER_MOVES_PER_TURN: usize = 1_024;
