@@ -125,6 +125,8 @@ pub enum DisabledBy {
     Operator,
     /// It answered that it is gone for good (410).
     Gone,
+    /// It did not take its messages for so long that there was no room beside them for payments and refunds.
+    Unreachable,
 }
 
 /// Something that happened to an endpoint.

@@ -61,14 +61,14 @@ impl Engine {
     }
 }
 
-/// Turns off endpoints that say that they are gone, for as long as the engine lives.
-pub(crate) async fn turn_off_gone(engine: Weak<Inner>, mut gone: mpsc::Receiver<EndpointNo>) {
-    while let Some(endpoint) = gone.recv().await {
+/// Turns off endpoints that say that they are gone, or leave no room to anything else, for as long as the engine lives.
+pub(crate) async fn turn_off(engine: Weak<Inner>, mut named: mpsc::Receiver<(EndpointNo, DisabledBy)>) {
+    while let Some((endpoint, by)) = named.recv().await {
         let Some(inner) = engine.upgrade() else { return };
-        tracing::warn!(%endpoint, "an endpoint says that it is gone (410) and is turned off");
-        let off = EndpointCommand::Disable(endpoint, DisabledBy::Gone);
+        tracing::warn!(%endpoint, ?by, "an endpoint is gone (410) or takes nothing, and is turned off");
+        let off = EndpointCommand::Disable(endpoint, by);
         if let Err(error) = (Engine { inner }).endpoint(off).await {
-            tracing::error!(%endpoint, %error, "the endpoint could not be turned off; its next message says it again");
+            tracing::error!(%endpoint, %error, "the endpoint could not be turned off; it is tried again");
         }
     }
 }

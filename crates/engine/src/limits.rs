@@ -51,8 +51,8 @@ pub const RELEASE_QUEUE: usize = 16;
 /// Messages to be told again, on their way into the table. They come from a reader that waits.
 pub const REDELIVERY_QUEUE: usize = 64;
 
-/// Endpoints that are gone, on their way to be turned off. There are few, and their next message says it again.
-pub const GONE_QUEUE: usize = 32;
+/// Endpoints on their way to be turned off. There are few, and whoever named one names it again.
+pub const OFF_QUEUE: usize = 32;
 
 /// Sleeping items whose time has come that have their turns before others of the thread go on: some tenths of a millisecond.
 pub const WOKEN_AT_ONCE: usize = 64;

@@ -217,8 +217,8 @@ impl Engine {
         if let Some(home) = recovered.iter().find(|partition| partition.folded.partition.no() == endpoints::HOME) {
             endpoints.set(home.folded.partition.endpoints().clone());
         }
-        let (gone, named_gone) = mpsc::channel(crate::limits::GONE_QUEUE);
-        endpoints.name_gone_to(gone);
+        let (off, named_off) = mpsc::channel(crate::limits::OFF_QUEUE);
+        endpoints.name_off_to(off);
         let bundles = Arc::new(Bundles::recovered(recovered.iter().map(|partition| &partition.folded)));
         let epoch = Instant::now();
         let start = Start {
@@ -251,7 +251,7 @@ impl Engine {
         };
         let inner = Arc::new(inner);
         // Not with a handle of its own: an engine that is let go of ends.
-        let off = endpoints::turn_off_gone(Arc::downgrade(&inner), named_gone);
+        let off = endpoints::turn_off(Arc::downgrade(&inner), named_off);
         let mut keepers = inner.keepers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         keepers.spawn("who turns off endpoints", off);
         drop(keepers);

@@ -206,6 +206,7 @@ fn endpoint(event: &EndpointEvent) -> seen::Endpoint {
         EndpointEvent::SecretRotated { secret } => seen::Endpoint::SecretRotated { secret: *secret.as_bytes() },
         EndpointEvent::Disabled { by: DisabledBy::Operator } => seen::Endpoint::Disabled { by: 1 },
         EndpointEvent::Disabled { by: DisabledBy::Gone } => seen::Endpoint::Disabled { by: 2 },
+        EndpointEvent::Disabled { by: DisabledBy::Unreachable } => seen::Endpoint::Disabled { by: 3 },
         EndpointEvent::Enabled => seen::Endpoint::Enabled,
         EndpointEvent::Removed => seen::Endpoint::Removed,
     }

@@ -94,6 +94,7 @@ impl<'a> EndpointBody<'a> {
                 None => "on",
                 Some(DisabledBy::Operator) => "off",
                 Some(DisabledBy::Gone) => "gone",
+                Some(DisabledBy::Unreachable) => "unreachable",
             },
             since: Rfc3339(endpoint.since),
             secret: None,

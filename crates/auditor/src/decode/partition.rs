@@ -76,7 +76,7 @@ fn endpoint(tag: u16, from: &mut Reader<'_>) -> Result<Endpoint, BodyError> {
         321 => Endpoint::SecretRotated { secret: from.array()? },
         322 => Endpoint::Disabled {
             by: match from.u8()? {
-                by @ 1..=2 => by,
+                by @ 1..=3 => by,
                 code => return Err(unknown("way to disable an endpoint", code)),
             },
         },

@@ -2,8 +2,9 @@
 
 use super::notice::Message;
 use super::work::Work;
-use domain::endpoint::{Endpoint, EndpointNo, Endpoints};
+use domain::endpoint::{DisabledBy, Endpoint, EndpointNo, Endpoints};
 use domain::event::{PartitionEvent, Recorded};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use tokio::sync::mpsc;
@@ -14,8 +15,8 @@ pub(crate) struct EndpointBook {
     endpoints: RwLock<Endpoints>,
     /// Whether anybody is told anything: looked at on the hot path.
     is_any: AtomicBool,
-    /// To whoever turns off endpoints that are gone.
-    gone: OnceLock<mpsc::Sender<EndpointNo>>,
+    /// To whoever turns off endpoints that cannot be told anything.
+    off: OnceLock<mpsc::Sender<(EndpointNo, DisabledBy)>>,
 }
 
 impl EndpointBook {
@@ -43,16 +44,21 @@ impl EndpointBook {
         self.endpoints.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where endpoints that are gone are named from here on.
-    pub(crate) fn name_gone_to(&self, gone: mpsc::Sender<EndpointNo>) {
-        let _only_once = self.gone.set(gone);
+    /// Where endpoints that are to be turned off are named from here on.
+    pub(crate) fn name_off_to(&self, off: mpsc::Sender<(EndpointNo, DisabledBy)>) {
+        let _only_once = self.off.set(off);
     }
 
-    /// Names an endpoint that is gone. If nobody can hear it now, its next message says it again.
-    pub(crate) fn is_gone(&self, endpoint: EndpointNo) {
-        if let Some(gone) = self.gone.get() {
-            let _full_or_closed = gone.try_send(endpoint);
+    /// Names an endpoint that is to be turned off. If nobody can hear it now, its next message says it again.
+    pub(crate) fn is_to_be_off(&self, endpoint: EndpointNo, by: DisabledBy) {
+        if let Some(off) = self.off.get() {
+            let _full_or_closed = off.try_send((endpoint, by));
         }
+    }
+
+    /// Endpoints that are told anything.
+    pub(crate) fn told(&self) -> BTreeSet<u32> {
+        self.read().iter().filter(|endpoint| endpoint.disabled.is_none()).map(|endpoint| endpoint.no.0).collect()
     }
 
     pub(crate) fn is_any(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The follower of one partition: takes committed events, keeps the table, makes the attempts.
 
 use super::Outside;
+use super::attempts::Attempts;
 use super::execute::{Executor, Outcome};
 use super::feed::{Fed, Intake};
 use super::notice::{self, About, bundle_told_of, messages, messages_of_bundle};
@@ -10,21 +11,14 @@ use super::store::FollowUpStore;
 use super::table::Table;
 use super::work::{Work, is_of_interest, work_of, work_of_partition};
 use crate::registry::Registry;
+use domain::endpoint::{DisabledBy, EndpointNo};
 use domain::event::{PartitionEvent, Recorded};
 use domain::ids::ItemNo;
 use eventlog::StreamEvent;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
-
-/// Attempts under way at once, in each partition: enough for a provider that takes a second to keep up with a hundred
-/// holds a second, few enough not to be a flood.
-const ATTEMPTS_AT_ONCE: usize = 128;
-
-/// Longest time one attempt may take. Longer than any provider's own timeout, so that it only ends what hangs.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How often the table is saved while it changes. What is saved late is done again after a crash, not lost.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -40,9 +34,7 @@ pub(crate) struct Follower {
     piece: Piece,
     /// The log could not be read: not again before the next second.
     reads_later: bool,
-    ready: std::collections::BTreeSet<(Instant, u64)>,
-    attempts: JoinSet<(u64, Outcome)>,
-    under_way: usize,
+    attempts: Attempts,
 }
 
 impl Follower {
@@ -68,24 +60,23 @@ impl Follower {
             intake,
             piece: Piece::default(),
             reads_later: false,
-            ready: std::collections::BTreeSet::new(),
-            attempts: JoinSet::new(),
-            under_way: 0,
+            attempts: Attempts::new(),
         };
-        follower.ready.extend(follower.due_from_the_table());
+        follower.plan_what_is_in_the_table();
         let mut save = tokio::time::interval(SAVE_EVERY);
         loop {
             follower.look_on().await;
-            follower.start_attempts();
+            follower.attempts.begin(&mut follower.table, &follower.executor);
             // Where there is room, everything that was taken has been looked at.
             let has_room = follower.table.has_room();
             let is_behind = follower.intake.is_behind();
+            let next_attempt = follower.attempts.next();
             tokio::select! {
                 biased;
-                Some(finished) = follower.attempts.join_next(), if follower.under_way > 0 => follower.finish(finished),
+                Some((no, outcome)) = follower.attempts.ended() => follower.finish(no, outcome),
                 Some(group) = follower.intake.next(), if has_room && !is_behind => follower.take(group),
                 Some(Redelivery(work)) = redeliveries.recv(), if has_room => follower.add(work),
-                () = until(follower.ready.first().copied()), if follower.under_way < ATTEMPTS_AT_ONCE => {}
+                () = until(next_attempt) => {}
                 _ = save.tick() => follower.tick().await,
                 // The log is read on at once, but not before everybody else had a turn.
                 () = tokio::task::yield_now(), if has_room && is_behind && !follower.reads_later => {}
@@ -96,6 +87,7 @@ impl Follower {
     /// Once a second.
     async fn tick(&mut self) {
         self.reads_later = false;
+        self.make_room();
         if self.intake.is_behind() || !self.table.has_room() {
             self.intake.leave_out();
         } else if let Some(reached) = self.intake.at_rest(self.table.position()) {
@@ -104,14 +96,27 @@ impl Follower {
         self.save().await;
     }
 
-    /// When each piece of saved work is to be tried: most of it at once.
-    fn due_from_the_table(&self) -> Vec<(Instant, u64)> {
+    /// Messages that nobody is to be told any more leave the table. Where it is full of messages that are not taken, the endpoint
+    /// with the most of them is turned off: payments and refunds must not wait for it.
+    fn make_room(&mut self) {
+        let told = self.registry.endpoints.told();
+        self.table.forget_messages_but_to(&told);
+        if let Some(endpoint) = self.table.takes_up_all_room() {
+            tracing::error!(
+                endpoint,
+                "an endpoint does not take its messages, and there is no room beside them for what else is to be done; \
+                 it is turned off. Turn it on when it is back, and have it told again what it missed"
+            );
+            self.registry.endpoints.is_to_be_off(EndpointNo(endpoint), DisabledBy::Unreachable);
+        }
+    }
+
+    /// Saved work is to be tried, most of it at once.
+    fn plan_what_is_in_the_table(&mut self) {
         let now = Instant::now();
-        let due = |no: u64| {
-            let not_before = self.table.get(no).map(|open| open.not_before).unwrap_or_default();
-            (now + self.registry.clock.until(not_before), no)
-        };
-        self.table.numbers().map(due).collect()
+        for (no, open) in self.table.open() {
+            self.attempts.plan(now + self.registry.clock.until(open.not_before), no, &open.work);
+        }
     }
 
     /// Takes a committed group, to be looked at.
@@ -192,37 +197,26 @@ impl Follower {
 
     fn add(&mut self, work: Work) {
         if let Some(no) = self.table.add(work) {
-            self.ready.insert((Instant::now(), no));
+            self.replan(no, Duration::ZERO);
         }
     }
 
-    fn start_attempts(&mut self) {
-        let now = Instant::now();
-        while self.under_way < ATTEMPTS_AT_ONCE {
-            let Some((at, no)) = self.ready.first().copied().filter(|(at, _)| *at <= now) else { return };
-            self.ready.remove(&(at, no));
-            let Some(work) = self.table.begin(no) else { continue };
-            let executor = self.executor.clone();
-            self.under_way += 1;
-            self.attempts.spawn(async move {
-                let attempt = tokio::time::timeout(ATTEMPT_TIMEOUT, executor.attempt(&work)).await;
-                (no, attempt.unwrap_or_else(|_| Outcome::Later("it took too long".to_owned())))
-            });
+    fn replan(&mut self, no: u64, pause: Duration) {
+        if let Some(open) = self.table.get(no) {
+            self.attempts.plan(Instant::now() + pause, no, &open.work);
         }
     }
 
-    fn finish(&mut self, finished: Result<(u64, Outcome), tokio::task::JoinError>) {
-        self.under_way = self.under_way.saturating_sub(1);
-        let Ok((no, outcome)) = finished else {
-            // A panic in an executor loses its number; a restart finds the work in the table again.
-            tracing::error!("a follow-up panicked; it is tried again after a restart");
+    fn finish(&mut self, no: u64, outcome: Outcome) {
+        if self.table.get(no).is_none() {
+            // Its endpoint was turned off meanwhile.
             return;
-        };
+        }
         match outcome {
             Outcome::Done => self.table.done(no),
             Outcome::GoneFor(endpoint) => {
                 self.table.done(no);
-                self.registry.endpoints.is_gone(endpoint);
+                self.registry.endpoints.is_to_be_off(endpoint, DisabledBy::Gone);
             }
             Outcome::DoneAnd(work) => {
                 self.table.done(no);
@@ -232,7 +226,7 @@ impl Follower {
                 Some(pause) => {
                     let work = self.table.get(no).map(|open| &open.work);
                     tracing::warn!(why, ?work, pause_s = pause.as_secs(), "a follow-up waits for its next attempt");
-                    self.ready.insert((Instant::now() + pause, no));
+                    self.replan(no, pause);
                 }
                 None => {
                     tracing::error!(why, work = ?self.table.get(no), "an endpoint did not take a message; it is given up");
@@ -258,9 +252,9 @@ impl Follower {
     }
 }
 
-async fn until(first: Option<(Instant, u64)>) {
+async fn until(first: Option<Instant>) {
     match first {
-        Some((at, _)) => tokio::time::sleep_until(at).await,
+        Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

@@ -7,6 +7,7 @@
 //! least once), and everything done twice is the same thing: orders, payments and refunds have ids that the log gives
 //! them, and receivers get the same message id again.
 
+mod attempts;
 mod endpoints;
 mod execute;
 mod feed;

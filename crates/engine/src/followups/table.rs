@@ -6,7 +6,7 @@ use domain::time::{DurationMs, Timestamp};
 use eventlog::RecordNo;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ impl Unsaved {
         let stored = |open| {
             let Open { work, attempts, not_before, .. }: &Open = open;
             // Other work is tried every minute at the longest: how often it was does not matter after a restart.
-            let kept = if matches!(**work, Work::Notify { .. }) { *attempts } else { 0 };
+            let kept = if work.is_message() { *attempts } else { 0 };
             StoredOpen { work: Cow::Borrowed(&**work), attempts: kept, not_before_ms: not_before.as_millis() }
         };
         let open = self.open.iter().map(stored).collect();
@@ -185,6 +185,32 @@ impl Table {
         self.open.get(&no)
     }
 
+    /// All that is open.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (u64, &Open)> {
+        self.open.iter().map(|(no, open)| (*no, open))
+    }
+
+    /// Takes messages to all other endpoints off the table.
+    pub(crate) fn forget_messages_but_to(&mut self, told: &BTreeSet<u32>) {
+        let before = self.open.len();
+        self.open.retain(|_, open| open.work.endpoint().is_none_or(|endpoint| told.contains(&endpoint)));
+        self.changed |= self.open.len() < before;
+    }
+
+    /// The endpoint with the most messages that it did not take twice, where the table is full and such messages are half
+    /// of it. Twice: an endpoint that is asked too much at once takes them when it is asked again.
+    pub(crate) fn takes_up_all_room(&self) -> Option<u32> {
+        if self.has_room() {
+            return None;
+        }
+        let mut failing = BTreeMap::<u32, usize>::new();
+        let refused = self.open.values().filter(|open| open.attempts > 1).filter_map(|open| open.work.endpoint());
+        refused.for_each(|endpoint| *failing.entry(endpoint).or_default() += 1);
+        let is_much = failing.values().sum::<usize>() >= OPEN_WORK_MAX / 2;
+        failing.into_iter().max_by_key(|(_, count)| *count).filter(|_| is_much).map(|(endpoint, _)| endpoint)
+    }
+
+    #[cfg(test)]
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
         self.open.keys().copied()
     }
@@ -198,7 +224,9 @@ impl Table {
     pub(crate) fn failed(&mut self, no: u64, now: Timestamp) -> Option<Duration> {
         let open = self.open.get_mut(&no)?;
         open.attempts = open.attempts.saturating_add(1);
-        let Work::Notify { .. } = *open.work else { return Some(pause_after(open.attempts, no)) };
+        if !open.work.is_message() {
+            return Some(pause_after(open.attempts, no));
+        }
         let pause = telling_pause(open.attempts, no)?;
         let millis = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         open.not_before = now.plus(DurationMs::from_millis(millis));
@@ -306,6 +334,27 @@ mod tests {
         }
         assert_eq!(pauses.len(), TELLING_PAUSES_S.len());
         assert!(pauses.iter().zip(TELLING_PAUSES_S).all(|(pause, least)| (least..=least * 6 / 5).contains(pause)));
+    }
+
+    #[test]
+    fn a_full_table_says_whose_messages_take_up_the_room_and_what_nobody_is_to_be_told_leaves_it() {
+        let mut table = Table::default();
+        let message = |table: &mut Table, endpoint: u32, id: u32| {
+            let work = Work::Notify { endpoint, id: format!("evt_{id}"), body: "{}".to_owned() };
+            table.add(work).expect("new")
+        };
+        let numbers: Vec<u64> = (0..3).map(|id| message(&mut table, 1 + u32::from(id == 0), id)).collect();
+        table.add(refund(1)).expect("new");
+        for attempts in 0..2 {
+            assert_eq!(table.takes_up_all_room(), None, "after {attempts}");
+            for no in &numbers {
+                assert!(table.failed(*no, Timestamp::from_millis(0)).is_some(), "it is tried again");
+            }
+        }
+        assert_eq!(table.takes_up_all_room(), Some(1));
+        table.forget_messages_but_to(&BTreeSet::from([2]));
+        assert_eq!((table.len(), table.takes_up_all_room()), (2, None));
+        assert_eq!(saved(&mut table).len(), 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Follow-ups on a log in memory and paused time, with a provider that misbehaves as told.
 
 mod any_order;
+mod endpoints;
 
 use super::piece::Piece;
 use super::table::OPEN_WORK_MAX;
@@ -136,6 +137,15 @@ struct Shop {
 }
 
 fn start(disk: &MemoryDisk, store: &FollowUpStore, bank: &Fake) -> Engine {
+    start_with(disk, store, bank, None)
+}
+
+fn start_with(
+    disk: &MemoryDisk,
+    store: &FollowUpStore,
+    bank: &Fake,
+    notifier: Option<Arc<dyn crate::ports::Notifier>>,
+) -> Engine {
     let log = Unrecovered {
         partition: PartitionNo(0),
         log: Box::new(MemoryLog::open(disk.clone())),
@@ -144,7 +154,7 @@ fn start(disk: &MemoryDisk, store: &FollowUpStore, bank: &Fake) -> Engine {
     };
     let config = EngineConfig {
         wall_clock: Arc::new(|| Timestamp::from_millis(1_767_225_600_000)),
-        outside: Outside { providers: vec![Arc::new(bank.clone())], notifier: None },
+        outside: Outside { providers: vec![Arc::new(bank.clone())], notifier },
         ..EngineConfig::default()
     };
     Engine::open_logs(vec![log], &config, None).expect("it opens").0

@@ -53,6 +53,20 @@ pub(crate) enum Work {
     },
 }
 
+impl Work {
+    /// Whom a message is for.
+    pub(crate) const fn endpoint(&self) -> Option<u32> {
+        match self {
+            Self::Notify { endpoint, .. } => Some(*endpoint),
+            Self::Offer { .. } | Self::Withdraw { .. } | Self::WithdrawUnseen { .. } | Self::Refund { .. } => None,
+        }
+    }
+
+    pub(crate) const fn is_message(&self) -> bool {
+        self.endpoint().is_some()
+    }
+}
+
 /// What an item's follow-ups depend on, besides the event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {

@@ -90,6 +90,7 @@ const fn disabled_to(by: DisabledBy) -> u8 {
     match by {
         DisabledBy::Operator => 1,
         DisabledBy::Gone => 2,
+        DisabledBy::Unreachable => 3,
     }
 }
 
@@ -97,6 +98,7 @@ fn disabled_from(code: u8) -> Result<DisabledBy, CodecError> {
     match code {
         1 => Ok(DisabledBy::Operator),
         2 => Ok(DisabledBy::Gone),
+        3 => Ok(DisabledBy::Unreachable),
         other => checked("disabled", Err(format!("{other} is not known"))),
     }
 }

@@ -122,6 +122,7 @@ fn endpoints() -> Vec<EndpointEvent> {
         EndpointEvent::Disabled { by: DisabledBy::Gone },
         EndpointEvent::Enabled,
         EndpointEvent::Removed,
+        EndpointEvent::Disabled { by: DisabledBy::Unreachable },
     ]
 }
 

@@ -88,6 +88,7 @@ fn endpoint_said(event: &EndpointEvent) -> Value {
         EndpointEvent::Disabled { by } => json!({ "by": match by {
             DisabledBy::Operator => "operator",
             DisabledBy::Gone => "gone",
+            DisabledBy::Unreachable => "unreachable",
         } }),
         EndpointEvent::SecretRotated { secret: _ } | EndpointEvent::Enabled | EndpointEvent::Removed => json!({}),
     }

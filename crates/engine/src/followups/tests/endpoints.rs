@@ -1,0 +1,69 @@
+//! Endpoints that take nothing, beside payments that have to be offered.
+
+use super::super::table::OPEN_WORK_MAX;
+use super::{Shop, paid_item, start_with, world};
+use crate::ports::{Delivered, Delivery, Notifier, Promised};
+use crate::tests::{open_item_as, reserve, settled};
+use domain::endpoint::{DisabledBy, EndpointCommand, EndpointUrl, SigningSecret};
+use domain::time::DurationMs;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everybody is down, but for whose address ends like this.
+struct Down(&'static str);
+
+impl Notifier for Down {
+    fn deliver<'a>(&'a self, delivery: &'a Delivery) -> Promised<'a, Delivered> {
+        Box::pin(async {
+            if delivery.url.ends_with(self.0) { Delivered::Taken } else { Delivered::Failed("503".to_owned()) }
+        })
+    }
+}
+
+async fn add_endpoint(engine: &crate::Engine, name: &str) {
+    let url = EndpointUrl::parse(&format!("https://shop.example/{name}")).expect("an address");
+    let add = EndpointCommand::Add { url, notices: BTreeSet::default(), secret: SigningSecret::from_bytes([1; 32]) };
+    settled(engine.endpoint(add)).await.expect("judged").outcome.expect("added");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_takes_nothing_is_turned_off_before_payments_wait_for_it() {
+    let (disk, store, bank) = world();
+    let engine = start_with(&disk, &store, &bank, Some(Arc::new(Down("up"))));
+    add_endpoint(&engine, "up").await;
+    add_endpoint(&engine, "down").await;
+    let mut spec = paid_item(20);
+    spec.settings.policy.hold_time = DurationMs::from_secs(600);
+    let item = open_item_as(&engine, spec).await;
+    let shop = Shop { engine, item };
+    let customers = 5 * OPEN_WORK_MAX as u32;
+    for n in 0..customers {
+        shop.told(reserve(&format!("c{n}"))).await;
+    }
+    for n in 0..customers {
+        shop.until(n, &format!("c{n}"), |order| order.payment.is_some()).await;
+    }
+    let states: Vec<_> = shop.engine.endpoints().into_iter().map(|endpoint| endpoint.disabled).collect();
+    assert_eq!(states, [None, Some(DisabledBy::Unreachable)]);
+    tokio::time::sleep(Duration::from_secs(5)).await; // waits: paused time, no real sleep
+    assert_eq!(shop.engine.status().follow_ups_open, 0, "what nobody is to be told any more is nothing to do");
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_endpoint_that_was_turned_off_was_to_be_told_is_not_kept_until_its_next_attempt() {
+    let (disk, store, bank) = world();
+    let engine = start_with(&disk, &store, &bank, Some(Arc::new(Down("nobody"))));
+    add_endpoint(&engine, "down").await;
+    let item = open_item_as(&engine, paid_item(1)).await;
+    let shop = Shop { engine, item };
+    // A minute, so that the next attempts are far away.
+    tokio::time::sleep(Duration::from_secs(60)).await; // waits: paused time, no real sleep
+    assert!(shop.engine.status().follow_ups_open > 0, "somebody was told that it opened, and did not take it");
+    let off = EndpointCommand::Disable(domain::endpoint::EndpointNo(1), DisabledBy::Operator);
+    settled(shop.engine.endpoint(off)).await.expect("judged").outcome.expect("it is off");
+    tokio::time::sleep(Duration::from_secs(3)).await; // waits: paused time, no real sleep
+    assert_eq!(shop.engine.status().follow_ups_open, 0);
+    shop.engine.close().await;
+}
