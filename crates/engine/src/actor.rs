@@ -168,7 +168,7 @@ pub(crate) mod failpoint {
     #[derive(Default)]
     struct Point {
         turns: u64,
-        /// The next turn panics: before anything of it is done, or when all of it is.
+        /// The next turn panics: before anything of it is done, when all of it is, or after it.
         panics: Option<Panics>,
     }
 
@@ -176,6 +176,8 @@ pub(crate) mod failpoint {
     pub(crate) enum Panics {
         Before,
         Behind,
+        /// When its turn in its sleep is over, and what came of it is handed over.
+        HandingOver,
     }
 
     /// By test and item: tests of one process share item numbers, so each thread's runtime has its own.
@@ -201,7 +203,7 @@ pub(crate) mod failpoint {
         at(item, |point| point.turns)
     }
 
-    pub(super) fn pass(item: ItemNo, when: Panics) {
+    pub(crate) fn pass(item: ItemNo, when: Panics) {
         let hit = at(item, |point| {
             point.turns += u64::from(when == Panics::Before);
             point.panics.take_if(|panics| *panics == when).is_some()

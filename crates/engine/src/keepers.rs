@@ -39,7 +39,7 @@ impl Keepers {
 
 /// Does this work, and tells of its panic.
 pub(crate) async fn watched(who: &'static str, failure: Failure, work: impl Future<Output = ()>) {
-    let _watch = Watch { who, failure };
+    let _watch = Watch::over(who, &failure);
     work.await;
 }
 
@@ -52,17 +52,24 @@ pub(crate) fn fail(failure: &Failure, why: String) {
     });
 }
 
-struct Watch {
+/// As long as it is there, a panic of this thread is told of.
+pub(crate) struct Watch<'f> {
     who: &'static str,
-    failure: Failure,
+    failure: &'f Failure,
 }
 
-impl Drop for Watch {
+impl<'f> Watch<'f> {
+    pub(crate) const fn over(who: &'static str, failure: &'f Failure) -> Self {
+        Self { who, failure }
+    }
+}
+
+impl Drop for Watch<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let why = format!("{} panicked, which is a bug; the log is untouched", self.who);
             tracing::error!(why, "the process has to end");
-            fail(&self.failure, why);
+            fail(self.failure, why);
         }
     }
 }

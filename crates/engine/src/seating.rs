@@ -7,7 +7,7 @@
 use crate::actor;
 use crate::commit::ToCommitter;
 use crate::error::SubmitError;
-use crate::keepers::watched;
+use crate::keepers::{Watch, watched};
 use crate::limits::WOKEN_AT_ONCE;
 use crate::mailbox::{Caller, Lanes, NotTaken};
 use crate::rebuild;
@@ -79,6 +79,10 @@ impl Registry {
                 return;
             }
         };
+        // A turn's own panic was caught. One from here on would leave an item without its timer, and nobody would know.
+        let _watch = Watch::over("who had an item's turn in its sleep", &self.failure);
+        #[cfg(test)]
+        actor::failpoint::pass(slot.no, actor::failpoint::Panics::HandingOver);
         if let Some(handover) = turned.handover {
             place.send(ToCommitter::Handover(handover));
         }

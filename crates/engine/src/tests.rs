@@ -296,6 +296,17 @@ async fn panics_once(engine: &Engine, lamp: &crate::ItemHandle, other: &crate::I
 }
 
 #[tokio::test]
+async fn a_panic_behind_a_turn_in_an_items_sleep_is_the_engines_failure() {
+    let engine = start(&disk());
+    let lamp = open_item(&engine, "panics-behind-its-turn", 5).await;
+    crate::actor::failpoint::panic_next(lamp.no(), Panics::HandingOver);
+    let asking = tokio::spawn(async move { lamp.command(reserve("ann"), None).await });
+    assert!(asking.await.is_err(), "whoever asked had the turn");
+    let failed = engine.status().failed.expect("a reason");
+    assert!(failed.contains("an item's turn in its sleep"), "{failed}");
+}
+
+#[tokio::test]
 async fn an_item_that_panics_again_and_again_stays_stopped_and_is_shown() {
     let engine = start(&disk());
     let lamp = open_item(&engine, "panics-often", 5).await;

@@ -487,5 +487,6 @@ async fn a_report_that_is_told_again_is_answered_though_a_part_cannot_be_told() 
         || PartitionCommand::RecordPayment { bundle: view.id, report: Box::new(captured(1, view.amount.minor)) };
     let handle = engine.bundle(view.id).expect("its partition");
     assert_eq!(handle.command(report(), None).await, Err(SubmitError::OutcomeUnknown), "the vase does not follow");
-    assert_eq!(verdict(handle.command(report(), None).await.expect("judged")), PaymentVerdict::Duplicate);
+    let again = settled(handle.command(report(), None)).await.expect("judged");
+    assert_eq!(verdict(again), PaymentVerdict::Duplicate);
 }
