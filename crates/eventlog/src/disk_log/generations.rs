@@ -49,10 +49,10 @@ pub(super) fn databases(layout: &Layout) -> Result<Vec<PathBuf>, LogError> {
 pub(super) fn open_all(layout: &Layout, clean: bool, options: &DiskOptions) -> Result<Opened, LogError> {
     let mut numbers = numbers(layout)?;
     spare::forget_unused(layout, &mut numbers)?;
-    if numbers.is_empty() {
-        numbers.push(1);
-    }
     let mut generations: Vec<Generation> = Vec::new();
+    if numbers.is_empty() {
+        generations.push(first(layout, options)?);
+    }
     for no in numbers {
         let generation = open_one(no, layout.generation(no), clean, options, generations.last())?;
         generations.push(generation);
@@ -76,6 +76,14 @@ fn no_current(layout: &Layout) -> LogError {
             layout.dir().display()
         ),
     }
+}
+
+/// Makes the first generation of a log. It counts only once it is whole.
+fn first(layout: &Layout, options: &DiskOptions) -> Result<Generation, LogError> {
+    let (no, dir) = (1, layout.generation(1));
+    let live = spare::make(&dir, options)?;
+    spare::begin(&dir)?;
+    Ok(Generation { no, dir, first: RecordNo(1), body: Body::Live(Arc::new(live)) })
 }
 
 /// Opens the generation behind `before`.

@@ -1,14 +1,15 @@
 //! The next generation, made ready while the current one fills: making a database takes some ten syncs, and nobody who
 //! waits for a commit should wait for those too.
 //!
-//! Until it is begun, a marker in its directory says that nothing was written to it. A start that finds the marker
-//! removes the directory, however far its making had come.
+//! Until it is begun, a marker in its directory says that nothing was written to it. A start that finds the marker, or a
+//! directory without anything, removes it, however far its making had come. The first generation is made likewise.
 
 use super::layout::{GenerationDir, Layout};
 use super::live::Live;
 use super::options::DiskOptions;
 use crate::disk;
 use crate::log::LogError;
+use std::path::Path;
 use std::thread::JoinHandle;
 
 /// A generation that is being made, or is ready.
@@ -63,9 +64,19 @@ pub(super) fn forget_unused(layout: &Layout, numbers: &mut Vec<u32>) -> Result<(
     for name in disk::names_in(layout.dir())?.iter().filter(|name| name.starts_with("gen-") && name.ends_with(".tmp")) {
         disk::remove_tree(&layout.dir().join(name))?;
     }
-    while let Some(newest) = numbers.last().map(|&no| layout.generation(no)).filter(|newest| newest.unused().exists()) {
+    while let Some(newest) = numbers.last().map(|&no| layout.generation(no)) {
+        if !is_unused(&newest)? {
+            break;
+        }
         disk::remove_tree_whole(newest.dir())?;
         numbers.pop();
     }
     Ok(())
+}
+
+/// Whether its making had not come to an end, or it was not begun: the marker is there, or nothing else is yet.
+fn is_unused(generation: &GenerationDir) -> Result<bool, LogError> {
+    let marker = generation.unused();
+    let of_marker = |name: &String| marker.file_stem().is_some_and(|stem| Path::new(name).file_stem() == Some(stem));
+    Ok(marker.exists() || disk::names_in(generation.dir())?.iter().all(of_marker))
 }

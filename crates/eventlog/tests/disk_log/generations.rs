@@ -154,9 +154,17 @@ fn a_generation_that_a_crash_finds_unused_is_removed_however_far_its_making_had_
     let (marker, database) = ("gen-00000002/unused", "gen-00000002/sled/db");
     assert!(partition.path(marker).exists() && partition.path(database).exists());
     type Spoil = fn(&Partition);
-    let spoil: [(&str, Spoil); 4] = [
+    let spoil: [(&str, Spoil); 6] = [
         ("whole", |_| {}),
         ("only the marker", |left| std::fs::remove_dir_all(left.path("gen-00000002/sled")).expect("it is removed")),
+        ("half a marker", |left| {
+            std::fs::remove_dir_all(left.path("gen-00000002/sled")).expect("it is removed");
+            std::fs::rename(left.path("gen-00000002/unused"), left.path("gen-00000002/unused.tmp")).expect("renamed");
+        }),
+        ("nothing", |left| {
+            std::fs::remove_dir_all(left.path("gen-00000002")).expect("it is removed");
+            std::fs::create_dir(left.path("gen-00000002")).expect("it is made");
+        }),
         ("half a database", |left| std::fs::write(left.path("gen-00000002/sled/db"), b"?").expect("it is written")),
         ("half removed", |left| {
             std::fs::rename(left.path("gen-00000002"), left.path("gen-00000002.tmp")).expect("it is renamed");
@@ -175,6 +183,20 @@ fn a_generation_that_a_crash_finds_unused_is_removed_however_far_its_making_had_
         Box::new(log).close().expect("it closes");
         assert!(left.recovered().2.into_iter().eq(1..=15), "{what}");
     }
+}
+
+#[test]
+fn the_first_generation_counts_only_once_it_is_whole() {
+    let partition = Partition::new();
+    std::fs::create_dir_all(partition.path("gen-00000001/sled")).expect("it is made");
+    std::fs::write(partition.path("gen-00000001/sled/db"), b"?").expect("it is written");
+    std::fs::write(partition.path("gen-00000001/unused"), b"").expect("it is written");
+    let mut log = partition.open_with(small_generations()).expect("it opens");
+    let mut chain = claimed(&mut log);
+    append(&mut log, &mut chain, 1..=3);
+    assert!(!partition.path("gen-00000001/unused").exists());
+    Box::new(log).close().expect("it closes");
+    assert!(partition.recovered().2.into_iter().eq(1..=3));
 }
 
 #[test]
