@@ -24,8 +24,8 @@ pub const BACKLOG_AHEAD: u64 = 4;
 /// who ask meanwhile.
 pub const BACKLOG_EVENT: Duration = Duration::from_micros(4);
 
-/// Time that an item without a backlog saves up for one. So a thousand holds that end together do so at once; it is also
-/// as far as a timer of the runtime may come late without costing any of the pace.
+/// Time that an item without a backlog saves up for one. So a thousand holds that end together do so at once; and a
+/// timer of the runtime may come some milliseconds late without costing any of the pace.
 pub const BACKLOG_BURST: Duration = Duration::from_millis(4);
 
 /// Reads one turn takes at most: they come last and must not make a turn long.

@@ -290,7 +290,7 @@ fn endpoints() -> Endpoints {
         since: at(7),
         disabled,
     };
-    Endpoints::from_parts(vec![endpoint(1, None), endpoint(2, Some(DisabledBy::Gone))], 3)
+    Endpoints::from_parts(vec![endpoint(1, None), endpoint(2, Some(DisabledBy::Unreachable))], 3)
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Attempts: what is to be tried when, and what is under way.
 //!
 //! Payments and messages wait in lines of their own, each with places of its own: an endpoint that hangs takes as long as
-//! it may for each message, and no payment has to wait for that.
+//! it may for each message, and no payment has to wait for a place meanwhile.
 
 use super::execute::{Executor, Outcome};
 use super::table::Table;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 const PAYMENTS_AT_ONCE: usize = 128;
 
 /// The same for messages.
-const MESSAGES_AT_ONCE: usize = 64;
+const MESSAGES_AT_ONCE: usize = 128;
 
 /// Longest time one attempt may take. Longer than any provider's own timeout, so that it only ends what hangs.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);

@@ -15,10 +15,14 @@ use domain::endpoint::{DisabledBy, EndpointNo};
 use domain::event::{PartitionEvent, Recorded};
 use domain::ids::ItemNo;
 use eventlog::StreamEvent;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+
+/// An endpoint that has failed for so long, and taken nothing meanwhile, takes nothing.
+const TAKES_NOTHING_AFTER: Duration = Duration::from_secs(30);
 
 /// How often the table is saved while it changes. What is saved late is done again after a crash, not lost.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +39,8 @@ pub(crate) struct Follower {
     /// The log could not be read: not again before the next second.
     reads_later: bool,
     attempts: Attempts,
+    /// Endpoints whose last message was not taken, and since when none was.
+    failing: BTreeMap<u32, Instant>,
 }
 
 impl Follower {
@@ -61,6 +67,7 @@ impl Follower {
             piece: Piece::default(),
             reads_later: false,
             attempts: Attempts::new(),
+            failing: BTreeMap::new(),
         };
         follower.plan_what_is_in_the_table();
         let mut save = tokio::time::interval(SAVE_EVERY);
@@ -96,12 +103,15 @@ impl Follower {
         self.save().await;
     }
 
-    /// Messages that nobody is to be told any more leave the table. Where it is full of messages that are not taken, the endpoint
-    /// with the most of them is turned off: payments and refunds must not wait for it.
+    /// Messages that nobody is to be told any more leave the table. Where it is full of messages to endpoints that take
+    /// nothing, the one with the most of them is turned off: payments and refunds must not wait for it.
     fn make_room(&mut self) {
         let told = self.registry.endpoints.told();
         self.table.forget_messages_but_to(&told);
-        if let Some(endpoint) = self.table.takes_up_all_room() {
+        self.failing.retain(|endpoint, _| told.contains(endpoint));
+        let for_long = self.failing.iter().filter(|(_, since)| since.elapsed() >= TAKES_NOTHING_AFTER);
+        let take_nothing = for_long.map(|(endpoint, _)| *endpoint).collect();
+        if let Some(endpoint) = self.table.takes_up_all_room(&take_nothing) {
             tracing::error!(
                 endpoint,
                 "an endpoint does not take its messages, and there is no room beside them for what else is to be done; \
@@ -208,9 +218,13 @@ impl Follower {
     }
 
     fn finish(&mut self, no: u64, outcome: Outcome) {
-        if self.table.get(no).is_none() {
-            // Its endpoint was turned off meanwhile.
-            return;
+        // Off the table: its endpoint was turned off meanwhile.
+        let Some(open) = self.table.get(no) else { return };
+        if let Some(endpoint) = open.work.endpoint() {
+            match outcome {
+                Outcome::Later(_) => drop(self.failing.entry(endpoint).or_insert_with(Instant::now)),
+                _ => drop(self.failing.remove(&endpoint)),
+            }
         }
         match outcome {
             Outcome::Done => self.table.done(no),

@@ -197,17 +197,17 @@ impl Table {
         self.changed |= self.open.len() < before;
     }
 
-    /// The endpoint with the most messages that it did not take twice, where the table is full and such messages are half
-    /// of it. Twice: an endpoint that is asked too much at once takes them when it is asked again.
-    pub(crate) fn takes_up_all_room(&self) -> Option<u32> {
+    /// The endpoint with the most messages of those that take nothing, where the table is full and messages to them are
+    /// half of it.
+    pub(crate) fn takes_up_all_room(&self, take_nothing: &BTreeSet<u32>) -> Option<u32> {
         if self.has_room() {
             return None;
         }
-        let mut failing = BTreeMap::<u32, usize>::new();
-        let refused = self.open.values().filter(|open| open.attempts > 1).filter_map(|open| open.work.endpoint());
-        refused.for_each(|endpoint| *failing.entry(endpoint).or_default() += 1);
-        let is_much = failing.values().sum::<usize>() >= OPEN_WORK_MAX / 2;
-        failing.into_iter().max_by_key(|(_, count)| *count).filter(|_| is_much).map(|(endpoint, _)| endpoint)
+        let mut messages = BTreeMap::<u32, usize>::new();
+        let to_them = self.open.values().filter_map(|open| open.work.endpoint());
+        to_them.filter(|no| take_nothing.contains(no)).for_each(|no| *messages.entry(no).or_default() += 1);
+        let is_much = messages.values().sum::<usize>() >= OPEN_WORK_MAX / 2;
+        messages.into_iter().max_by_key(|(_, count)| *count).filter(|_| is_much).map(|(endpoint, _)| endpoint)
     }
 
     #[cfg(test)]
@@ -341,19 +341,20 @@ mod tests {
         let mut table = Table::default();
         let message = |table: &mut Table, endpoint: u32, id: u32| {
             let work = Work::Notify { endpoint, id: format!("evt_{id}"), body: "{}".to_owned() };
-            table.add(work).expect("new")
+            table.add(work).expect("new");
         };
-        let numbers: Vec<u64> = (0..3).map(|id| message(&mut table, 1 + u32::from(id == 0), id)).collect();
-        table.add(refund(1)).expect("new");
-        for attempts in 0..2 {
-            assert_eq!(table.takes_up_all_room(), None, "after {attempts}");
-            for no in &numbers {
-                assert!(table.failed(*no, Timestamp::from_millis(0)).is_some(), "it is tried again");
-            }
+        for id in 0..3 {
+            message(&mut table, 1 + u32::from(id == 0), id);
         }
-        assert_eq!(table.takes_up_all_room(), Some(1));
+        let both = BTreeSet::from([1, 2]);
+        assert_eq!(table.takes_up_all_room(&both), None, "there is room");
+        table.add(refund(1)).expect("new");
+        let endpoints = [(BTreeSet::from([1]), Some(1)), (BTreeSet::from([2]), None), (both, Some(1))];
+        for (take_nothing, named) in endpoints {
+            assert_eq!(table.takes_up_all_room(&take_nothing), named, "{take_nothing:?}");
+        }
         table.forget_messages_but_to(&BTreeSet::from([2]));
-        assert_eq!((table.len(), table.takes_up_all_room()), (2, None));
+        assert_eq!((table.len(), table.takes_up_all_room(&BTreeSet::from([1, 2]))), (2, None));
         assert_eq!(saved(&mut table).len(), 2);
     }
 

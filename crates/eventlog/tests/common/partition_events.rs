@@ -122,7 +122,6 @@ fn endpoints() -> Vec<EndpointEvent> {
         EndpointEvent::Disabled { by: DisabledBy::Gone },
         EndpointEvent::Enabled,
         EndpointEvent::Removed,
-        EndpointEvent::Disabled { by: DisabledBy::Unreachable },
     ]
 }
 

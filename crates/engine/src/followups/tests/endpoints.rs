@@ -10,12 +10,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Everybody is down, but for whose address ends like this.
+/// Everybody is down, but for whose address ends like this; whose ends with `silent` says nothing.
 struct Down(&'static str);
 
 impl Notifier for Down {
     fn deliver<'a>(&'a self, delivery: &'a Delivery) -> Promised<'a, Delivered> {
         Box::pin(async {
+            if delivery.url.ends_with("silent") {
+                std::future::pending::<()>().await;
+            }
             if delivery.url.ends_with(self.0) { Delivered::Taken } else { Delivered::Failed("503".to_owned()) }
         })
     }
@@ -29,18 +32,29 @@ async fn add_endpoint(engine: &crate::Engine, name: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_takes_nothing_is_turned_off_before_payments_wait_for_it() {
+    payments_go_on_beside("down").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_never_answers_is_turned_off_likewise() {
+    payments_go_on_beside("silent").await;
+}
+
+async fn payments_go_on_beside(endpoint: &str) {
     let (disk, store, bank) = world();
     let engine = start_with(&disk, &store, &bank, Some(Arc::new(Down("up"))));
     add_endpoint(&engine, "up").await;
-    add_endpoint(&engine, "down").await;
+    add_endpoint(&engine, endpoint).await;
     let mut spec = paid_item(20);
-    spec.settings.policy.hold_time = DurationMs::from_secs(600);
+    spec.settings.policy.hold_time = DurationMs::from_secs(6_000);
     let item = open_item_as(&engine, spec).await;
     let shop = Shop { engine, item };
     let customers = 5 * OPEN_WORK_MAX as u32;
     for n in 0..customers {
         shop.told(reserve(&format!("c{n}"))).await;
     }
+    // Until it is seen to take nothing.
+    tokio::time::sleep(Duration::from_secs(120)).await; // waits: paused time, no real sleep
     for n in 0..customers {
         shop.until(n, &format!("c{n}"), |order| order.payment.is_some()).await;
     }
@@ -48,6 +62,25 @@ async fn an_endpoint_that_takes_nothing_is_turned_off_before_payments_wait_for_i
     assert_eq!(states, [None, Some(DisabledBy::Unreachable)]);
     tokio::time::sleep(Duration::from_secs(5)).await; // waits: paused time, no real sleep
     assert_eq!(shop.engine.status().follow_ups_open, 0, "what nobody is to be told any more is nothing to do");
+    shop.engine.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_takes_what_it_is_told_is_not_turned_off_though_there_is_no_room() {
+    let (disk, store, bank) = world();
+    bank.bank().down = true;
+    let engine = start_with(&disk, &store, &bank, Some(Arc::new(Down("up"))));
+    add_endpoint(&engine, "up").await;
+    let mut spec = paid_item(20);
+    spec.settings.policy.hold_time = DurationMs::from_secs(6_000);
+    let item = open_item_as(&engine, spec).await;
+    let shop = Shop { engine, item };
+    for n in 0..20 {
+        shop.told(reserve(&format!("c{n}"))).await;
+    }
+    tokio::time::sleep(Duration::from_secs(120)).await; // waits: paused time, no real sleep
+    assert_eq!(shop.engine.status().follow_ups_open, OPEN_WORK_MAX, "what the bank does not do takes it up");
+    assert_eq!(shop.engine.endpoints().first().and_then(|endpoint| endpoint.disabled), None);
     shop.engine.close().await;
 }
 
