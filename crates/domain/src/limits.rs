@@ -34,6 +34,10 @@ pub const WAITLIST_CAPACITY_MAX: u32 = RESERVATIONS_PER_ITEM_MAX;
 /// microseconds each a turn stays within a few milliseconds; the rest is a backlog (domain rule 4).
 pub const TURN_BATCH: usize = 256;
 
+/// Timers that a wheel moves at once. A turn has it do so a few times; of many timers each is a miss of the cache, and
+/// all that is at most some tenths of a millisecond.
+pub const TIMER_MOVES_AT_ONCE: usize = 1_024;
+
 /// How long an acceptance is remembered under its idempotency key, at least. Published in the API's documentation.
 pub const IDEMPOTENCY_RETENTION: DurationMs = DurationMs::from_secs(24 * 3600);
 

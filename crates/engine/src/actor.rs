@@ -78,12 +78,12 @@ async fn wait(
 ) -> Woken {
     let (until, then) = match wake {
         Wake::Now => return go_on(registry, slot, lanes, submitted).await,
-        Wake::Rested(at) => (at.0.saturating_sub(registry.mono().0), Woken::Due),
+        Wake::Rested(at) => (at.0.saturating_sub(registry.mono().0), None),
         Wake::At(at) => {
             let until = registry.clock.until(at);
-            if until <= IDLE_BEFORE_REST { (until, Woken::Due) } else { (IDLE_BEFORE_REST, Woken::Idle) }
+            if until <= IDLE_BEFORE_REST { (until, Some(Woken::Due)) } else { (IDLE_BEFORE_REST, Some(Woken::Idle)) }
         }
-        Wake::Never => (IDLE_BEFORE_REST, Woken::Idle),
+        Wake::Never => (IDLE_BEFORE_REST, Some(Woken::Idle)),
     };
     tokio::select! {
         biased;
@@ -93,9 +93,9 @@ async fn wait(
             tokio::task::yield_now().await;
             Woken::Asked
         }
-        () = alarm.ring(Instant::now() + until) => match wake {
-            Wake::Rested(_) => go_on(registry, slot, lanes, submitted).await,
-            Wake::Now | Wake::At(_) | Wake::Never => then,
+        () = alarm.ring(Instant::now() + until) => match then {
+            Some(woken) => woken,
+            None => go_on(registry, slot, lanes, submitted).await,
         },
     }
 }

@@ -53,7 +53,7 @@ impl Pace {
         self.used += self.rate.of(events);
     }
 
-    /// From when on a whole turn's worth is allowed.
+    /// From when on a whole turn's worth is allowed, or as much as can be saved up.
     pub(crate) fn rested(&self) -> MonoTime {
         MonoTime(self.used + self.rate.of(TURN_BATCH).min(self.rate.burst))
     }

@@ -27,7 +27,7 @@ use crate::growth::BlockList;
 use crate::idempotency::IdempotencyTable;
 use crate::identity::{BundleId, ItemKey, RefundId, ReservationId};
 use crate::ids::{CaptureNo, ItemNo, Ordinal, Revision, Seq};
-use crate::limits::{IDEMPOTENCY_RECORDS_MAX, RESERVATIONS_PER_ITEM_MAX};
+use crate::limits::{IDEMPOTENCY_RECORDS_MAX, RESERVATIONS_PER_ITEM_MAX, TIMER_MOVES_AT_ONCE};
 use crate::money::{Currency, Money};
 use crate::payment::{Books, Sums};
 use crate::policy::Settings;
@@ -271,7 +271,7 @@ impl Item {
     /// Lets the timer wheel find what is due at `now`. Changes where timers lie, never which are armed: no event,
     /// no difference to any decision but when it can be made.
     pub(crate) fn advance_timers(&mut self, now: Timestamp) {
-        self.timers.advance(now, TIMER_MOVES_PER_TURN);
+        self.timers.advance(now, TIMER_MOVES_AT_ONCE);
     }
 
     pub(crate) const fn timers(&self) -> &TimerWheel {
@@ -315,7 +315,3 @@ impl Item {
             .map(|(reservation, ordinal)| (Ordinal(ordinal), reservation))
     }
 }
-
-/// Timers the wheel moves at once. A turn has it do so a few times; of many timers each is a miss of the cache, and all
-/// that is at most some tenths of a millisecond.
-const TIMER_MOVES_PER_TURN: usize = 1_024;

@@ -282,13 +282,10 @@ impl Partition {
 
     /// Lets the timer wheel find what is due at `now`, as an item does.
     pub(crate) fn advance_timers(&mut self, now: Timestamp) {
-        self.timers.advance(now, TIMER_MOVES_PER_TURN);
+        self.timers.advance(now, crate::limits::TIMER_MOVES_AT_ONCE);
     }
 
     pub(crate) const fn idempotency(&self) -> &IdempotencyTable<BundleAnswered> {
         &self.idempotency
     }
 }
-
-/// Timers the wheel moves in one turn at most: at some ten nanoseconds each well below a millisecond.
-const TIMER_MOVES_PER_TURN: usize = 16_384;

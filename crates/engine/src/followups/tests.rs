@@ -6,6 +6,7 @@ mod endpoints;
 use super::piece::Piece;
 use super::table::OPEN_WORK_MAX;
 use super::{FollowUpStore, Outside};
+use crate::commit::CommitOn;
 use crate::ports::{
     Opportunity, PaymentProvider, PaymentRequest, PaymentState, Promised, ProviderError, RefundRequest, Withdrawn,
 };
@@ -154,6 +155,8 @@ fn start_with(
     };
     let config = EngineConfig {
         wall_clock: Arc::new(|| Timestamp::from_millis(1_767_225_600_000)),
+        // A thread would work outside of paused time, and time would run on meanwhile.
+        commit_on: CommitOn::Task,
         outside: Outside { providers: vec![Arc::new(bank.clone())], notifier },
         ..EngineConfig::default()
     };
@@ -177,6 +180,20 @@ impl Shop {
         let engine = start(disk, store, bank);
         let item = open_item_as(&engine, paid_item(total)).await;
         Self { engine, item }
+    }
+
+    /// Sells twenty, and holds them for longer than any test takes.
+    async fn patient(engine: Engine) -> Self {
+        let mut spec = paid_item(20);
+        spec.settings.policy.hold_time = DurationMs::from_secs(6_000);
+        let item = open_item_as(&engine, spec).await;
+        Self { engine, item }
+    }
+
+    async fn sells_to(&self, customers: std::ops::Range<u32>) {
+        for n in customers {
+            self.told(reserve(&format!("c{n}"))).await;
+        }
     }
 
     async fn told(&self, command: Command) -> Body {
@@ -373,14 +390,8 @@ async fn a_refund_that_the_provider_refuses_stays_due_for_an_operator() {
 async fn no_more_work_is_open_than_there_is_room_for_and_what_waits_behind_it_is_done_later() {
     let (disk, store, bank) = world();
     bank.bank().down = true;
-    let engine = start(&disk, &store, &bank);
-    let mut spec = paid_item(20);
-    spec.settings.policy.hold_time = DurationMs::from_secs(600);
-    let item = open_item_as(&engine, spec).await;
-    let shop = Shop { engine, item };
-    for n in 0..20 {
-        shop.told(reserve(&format!("c{n}"))).await;
-    }
+    let shop = Shop::patient(start(&disk, &store, &bank)).await;
+    shop.sells_to(0..20).await;
     tokio::time::sleep(Duration::from_secs(3)).await; // waits: paused time, no real sleep
     assert_eq!(shop.engine.status().follow_ups_open, OPEN_WORK_MAX);
     shop.engine.abandon();

@@ -3,30 +3,41 @@
 use super::super::table::OPEN_WORK_MAX;
 use super::{Shop, paid_item, start_with, world};
 use crate::ports::{Delivered, Delivery, Notifier, Promised};
-use crate::tests::{open_item_as, reserve, settled};
-use domain::endpoint::{DisabledBy, EndpointCommand, EndpointUrl, SigningSecret};
-use domain::time::DurationMs;
-use std::collections::BTreeSet;
+use crate::tests::{open_item_as, settled};
+use domain::endpoint::{DisabledBy, EndpointCommand, EndpointUrl, Notice, SigningSecret};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Everybody is down, but for whose address ends like this; whose ends with `silent` says nothing.
-struct Down(&'static str);
+/// Whose address ends with `up` takes everything, whose ends with `silent` never answers, and all others are down, as
+/// long as they are.
+#[derive(Clone)]
+struct Receivers {
+    are_back: Arc<AtomicBool>,
+}
 
-impl Notifier for Down {
+impl Receivers {
+    fn down() -> Self {
+        Self { are_back: Arc::default() }
+    }
+}
+
+impl Notifier for Receivers {
     fn deliver<'a>(&'a self, delivery: &'a Delivery) -> Promised<'a, Delivered> {
         Box::pin(async {
             if delivery.url.ends_with("silent") {
                 std::future::pending::<()>().await;
             }
-            if delivery.url.ends_with(self.0) { Delivered::Taken } else { Delivered::Failed("503".to_owned()) }
+            let takes = delivery.url.ends_with("up") || self.are_back.load(Ordering::Relaxed);
+            if takes { Delivered::Taken } else { Delivered::Failed("503".to_owned()) }
         })
     }
 }
 
-async fn add_endpoint(engine: &crate::Engine, name: &str) {
+async fn add_endpoint(engine: &crate::Engine, name: &str, notices: &[Notice]) {
     let url = EndpointUrl::parse(&format!("https://shop.example/{name}")).expect("an address");
-    let add = EndpointCommand::Add { url, notices: BTreeSet::default(), secret: SigningSecret::from_bytes([1; 32]) };
+    let notices = notices.iter().copied().collect();
+    let add = EndpointCommand::Add { url, notices, secret: SigningSecret::from_bytes([1; 32]) };
     settled(engine.endpoint(add)).await.expect("judged").outcome.expect("added");
 }
 
@@ -42,17 +53,12 @@ async fn an_endpoint_that_never_answers_is_turned_off_likewise() {
 
 async fn payments_go_on_beside(endpoint: &str) {
     let (disk, store, bank) = world();
-    let engine = start_with(&disk, &store, &bank, Some(Arc::new(Down("up"))));
-    add_endpoint(&engine, "up").await;
-    add_endpoint(&engine, endpoint).await;
-    let mut spec = paid_item(20);
-    spec.settings.policy.hold_time = DurationMs::from_secs(6_000);
-    let item = open_item_as(&engine, spec).await;
-    let shop = Shop { engine, item };
+    let engine = start_with(&disk, &store, &bank, Some(Arc::new(Receivers::down())));
+    add_endpoint(&engine, "up", &[]).await;
+    add_endpoint(&engine, endpoint, &[]).await;
+    let shop = Shop::patient(engine).await;
     let customers = 5 * OPEN_WORK_MAX as u32;
-    for n in 0..customers {
-        shop.told(reserve(&format!("c{n}"))).await;
-    }
+    shop.sells_to(0..customers).await;
     // Until it is seen to take nothing.
     tokio::time::sleep(Duration::from_secs(120)).await; // waits: paused time, no real sleep
     for n in 0..customers {
@@ -66,20 +72,23 @@ async fn payments_go_on_beside(endpoint: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_takes_what_it_is_told_is_not_turned_off_though_there_is_no_room() {
+async fn an_endpoint_that_is_back_is_not_turned_off_for_what_it_did_not_take_before() {
     let (disk, store, bank) = world();
+    let receivers = Receivers::down();
+    let engine = start_with(&disk, &store, &bank, Some(Arc::new(receivers.clone())));
+    add_endpoint(&engine, "back-soon", &[Notice::ReservationHeld]).await;
+    let shop = Shop::patient(engine).await;
+    let half = OPEN_WORK_MAX as u32 / 2;
+    shop.sells_to(0..half).await;
+    tokio::time::sleep(Duration::from_secs(20)).await; // waits: paused time, no real sleep
+    assert_eq!(shop.engine.status().follow_ups_open, OPEN_WORK_MAX / 2, "messages that wait for minutes now");
+    receivers.are_back.store(true, Ordering::Relaxed);
+    shop.sells_to(half..half + 1).await;
+    shop.until(half, &format!("c{half}"), |order| order.payment.is_some()).await;
     bank.bank().down = true;
-    let engine = start_with(&disk, &store, &bank, Some(Arc::new(Down("up"))));
-    add_endpoint(&engine, "up").await;
-    let mut spec = paid_item(20);
-    spec.settings.policy.hold_time = DurationMs::from_secs(6_000);
-    let item = open_item_as(&engine, spec).await;
-    let shop = Shop { engine, item };
-    for n in 0..20 {
-        shop.told(reserve(&format!("c{n}"))).await;
-    }
-    tokio::time::sleep(Duration::from_secs(120)).await; // waits: paused time, no real sleep
-    assert_eq!(shop.engine.status().follow_ups_open, OPEN_WORK_MAX, "what the bank does not do takes it up");
+    shop.sells_to(half + 1..3 * half).await;
+    tokio::time::sleep(Duration::from_secs(60)).await; // waits: paused time, no real sleep
+    assert_eq!(shop.engine.status().follow_ups_open, OPEN_WORK_MAX, "payments take up the other half");
     assert_eq!(shop.engine.endpoints().first().and_then(|endpoint| endpoint.disabled), None);
     shop.engine.close().await;
 }
@@ -87,8 +96,8 @@ async fn an_endpoint_that_takes_what_it_is_told_is_not_turned_off_though_there_i
 #[tokio::test(start_paused = true)]
 async fn what_an_endpoint_that_was_turned_off_was_to_be_told_is_not_kept_until_its_next_attempt() {
     let (disk, store, bank) = world();
-    let engine = start_with(&disk, &store, &bank, Some(Arc::new(Down("nobody"))));
-    add_endpoint(&engine, "down").await;
+    let engine = start_with(&disk, &store, &bank, Some(Arc::new(Receivers::down())));
+    add_endpoint(&engine, "down", &[]).await;
     let item = open_item_as(&engine, paid_item(1)).await;
     let shop = Shop { engine, item };
     // A minute, so that the next attempts are far away.
